@@ -1,0 +1,92 @@
+# `make help` is the manual. Every target installs what it needs; nothing else has to be run before.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+CACHE := $(or $(STOKER_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stoker)
+LOCAL := $(or $(STOKER_LOCAL_DIR),.local)
+UV_VERSION := 0.13.9
+UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
+BIN := .venv/bin
+ENV := $(PYTHON) deploy/local/env.py
+
+.PHONY: help
+help: ## Show this manual
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+$(UV):
+	$(PYTHON) -m venv $(CACHE)/uv-$(UV_VERSION)
+	$(CACHE)/uv-$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# Installed from hashes alone, so any package mirror will do (docs/adr/0007).
+.venv/.installed: uv.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) export --quiet --frozen --all-groups --no-emit-project --output-file .venv/requirements.txt > /dev/null
+	$(UV) pip sync --python $(BIN)/python --require-hashes .venv/requirements.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+.PHONY: setup
+setup: .venv/.installed ## Install Stoker and its tools into .venv
+
+.PHONY: up
+up: ## Start the local Kubernetes and OpenStack
+	$(ENV) up
+
+.PHONY: down
+down: ## Stop the local Kubernetes and OpenStack; the data stays
+	$(ENV) down
+
+.PHONY: demo
+demo: setup ## Play the main job: a manifest becomes a VM, and goes again
+	$(ENV) up
+	$(BIN)/python deploy/local/demo.py
+
+.PHONY: run
+run: setup ## Run the operator against the local environment, with the rights it has in a cluster
+	$(BIN)/python deploy/local/operator_run.py
+
+.PHONY: test
+test: setup ## Run all tests, on a real API server and a real OpenStack
+	$(ENV) up
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=70
+	$(BIN)/coverage report --include='*/stoker/core/*' --fail-under=90
+
+.PHONY: lint
+lint: setup ## Check style and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+.PHONY: types
+types: setup ## Check types
+	$(BIN)/mypy
+
+.PHONY: generate
+generate: setup ## Write what is generated from the code: crds/, docs/states.md
+	$(BIN)/stoker crds --output crds
+	$(BIN)/python -m stoker.core.describe > docs/states.md
+
+.PHONY: verify
+verify: generate ## Check that what is generated is current
+	git diff --exit-code -- crds docs/states.md
+
+.PHONY: bench
+bench: setup ## Measure against Heat alone, side by side
+	$(ENV) up
+	$(BIN)/python deploy/local/bench.py
+
+.PHONY: lock
+lock: $(UV) ## Renew uv.lock; it names no index host
+	$(UV) lock
+	sed -i -E 's#(registry = ")https?://[^"]+#\1https://index#; s#(url = ")https?://[^"]*/([^"/]+")#\1https://index/\2#' uv.lock
+
+.PHONY: clean
+clean: ## Stop the local environment and remove everything but the cache
+	$(ENV) clean
+	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist

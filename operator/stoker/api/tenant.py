@@ -1,0 +1,115 @@
+"""`Tenant`: which namespaces use which project of which cloud, with which credentials."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from stoker.api.base import CloudName, Model, Name, Resource, StatusModel, Time
+from stoker.api.conditions import Condition
+
+
+class NetworkProfile(Model):
+    """A choice of networks that users refer to by name."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            description="Name that users write in networkProfile.",
+        ),
+    ]
+    network: Annotated[CloudName, Field(description="Name of the private network in Neutron.")]
+    external_network: Annotated[
+        CloudName | None,
+        Field(description="Name of the network that floating IPs come from; without it publicIP is refused."),
+    ] = None
+
+
+class TenantSpec(Model):
+    """What the platform admin grants."""
+
+    cloud: Annotated[Name, Field(description="Name of the Cloud.")]
+    project_id: Annotated[
+        str,
+        Field(
+            alias="projectID",
+            min_length=1,
+            max_length=64,
+            pattern=r"^[A-Za-z0-9-]+$",
+            description="Id of the project. The credentials' token must be for exactly this one.",
+        ),
+    ]
+    namespaces: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")], ...],
+        Field(
+            min_length=1,
+            max_length=256,
+            description="Namespaces whose VMs belong to this tenant. A namespace belongs to at most one.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ]
+    credentials_secret: Annotated[
+        Name, Field(description="Name of the Secret with the credentials, in the operator's own namespace.")
+    ]
+    network_profiles: Annotated[
+        tuple[NetworkProfile, ...],
+        Field(
+            min_length=1,
+            max_length=32,
+            description="Networks that users may choose.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ]
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for field, names in (
+            ("namespaces", self.namespaces),
+            ("networkProfiles", [profile.name for profile in self.network_profiles]),
+        ):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{field}: names must be unique")
+        return self
+
+
+class Orphan(StatusModel):
+    """A stack that carries our tags and belongs to no object."""
+
+    stack_id: Annotated[str, Field(max_length=64, description="Id of the stack.")]
+    stack_name: Annotated[str, Field(max_length=255, description="Name of the stack.")]
+    since: Annotated[Time, Field(description="When it was first reported.")]
+
+
+class TenantStatus(StatusModel):
+    """What Stoker knows of it."""
+
+    observed_generation: Annotated[
+        int, Field(ge=-1, description="Generation this status was computed for; -1 before the first look.")
+    ] = -1
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=16,
+            description="Ready: the credentials give a token for the pinned project.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()
+    orphans: Annotated[
+        tuple[Orphan, ...],
+        Field(max_length=100, description="Stacks of ours without an object, oldest first, at most 100."),
+    ] = ()
+    orphan_count: Annotated[int | None, Field(ge=0, description="How many there are.")] = None
+    last_sweep_time: Annotated[
+        Time | None, Field(description="When stacks and objects were last compared and the report changed.")
+    ] = None
+
+
+class Tenant(Resource):
+    """A tenant: namespaces, a project, credentials."""
+
+    spec: TenantSpec
+    status: TenantStatus = TenantStatus()

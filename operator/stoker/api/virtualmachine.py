@@ -1,0 +1,290 @@
+"""`VirtualMachine`: what a user asks for, and what Stoker reports.
+
+Spec holds names, status holds ids. The operator never writes spec (a GitOps tool would put it back for ever), and
+defaults stand only on scalars outside lists or inside list-type maps, for the same reason.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from stoker.api.base import Boolean, CloudName, Integer, Message, Model, Name, Resource, StatusModel, Time
+from stoker.api.conditions import Condition
+from stoker.api.errors import ErrorCode
+
+USER_DATA_BYTES = 49_149
+"""Most bytes of user data, UTF-8. Nova refuses more than 65,535 characters of base64 (nova schema `user_data`)."""
+
+
+class MissingPolicy(StrEnum):
+    """What to do when a stack that was there is gone."""
+
+    RECREATE = "Recreate"
+    ERROR = "Error"
+
+
+class DeletionPolicy(StrEnum):
+    """What happens to the stack when the object is deleted."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
+class Protocol(StrEnum):
+    """The protocol of an ingress rule."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    ICMP = "icmp"
+
+
+class SecretKeyRef(Model):
+    """One key of a Secret in the VM's own namespace."""
+
+    name: Annotated[Name, Field(description="Name of the Secret, in the namespace of the VM.")]
+    key: Annotated[
+        str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key in the Secret's data.")
+    ]
+
+
+class UserDataSource(Model):
+    """Where user data comes from when it is not written in the spec."""
+
+    secret_key_ref: Annotated[SecretKeyRef, Field(description="A key of a Secret in the namespace of the VM.")]
+
+
+class Volume(Model):
+    """A block volume that lives and dies with the VM."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            description="Name of the volume, unique in the VM.",
+        ),
+    ]
+    size_gib: Annotated[Integer, Field(alias="sizeGiB", ge=1, le=65_536, description="Size in GiB.")]
+    type: Annotated[CloudName | None, Field(description="Volume type in Cinder; the cloud's default when absent.")] = (
+        None
+    )
+
+
+class IngressRule(Model):
+    """One kind of traffic that may reach the VM. Everything else is dropped by the security group."""
+
+    protocol: Annotated[Protocol, Field(description="tcp, udp or icmp.")]
+    ports: Annotated[
+        str | None,
+        Field(
+            max_length=11,
+            pattern=r"^[0-9]{1,5}(-[0-9]{1,5})?$",
+            description='One port ("22") or a range ("8000-8100"), 1 to 65535; absent for icmp.',
+        ),
+    ] = None
+    cidr: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=43,
+            pattern=r"^[0-9a-fA-F:.]+/(0|[1-9][0-9]{0,2})$",
+            description="Where the traffic may come from, in CIDR notation.",
+        ),
+    ]
+
+    @field_validator("cidr")
+    @classmethod
+    def _is_cidr(cls, value: str) -> str:
+        address = ipaddress.ip_interface(value).ip  # ValueError says what is wrong
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            raise ValueError(f"{value!r} is an IPv4 address in IPv6 clothes")
+        return value
+
+    @model_validator(mode="after")
+    def _ports_fit_the_protocol(self) -> Self:
+        if (self.protocol is Protocol.ICMP) != (self.ports is None):
+            raise ValueError("ports: needed for tcp and udp, absent for icmp")
+        first, last = self.port_range or (1, 1)
+        if not 1 <= first <= last <= 65_535:
+            raise ValueError(f"ports: {self.ports!r} is not a port or a range within 1-65535")
+        return self
+
+    @property
+    def port_range(self) -> tuple[int, int] | None:
+        """First and last port, or None for icmp."""
+        if self.ports is None:
+            return None
+        first, _, last = self.ports.partition("-")
+        return int(first), int(last or first)
+
+
+class VirtualMachineSpec(Model):
+    """What the user asks for."""
+
+    template: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(@v[1-9][0-9]{0,5})?$",
+            description='Template family and version, "ubuntu-basic@v1"; the family alone is pinned to its newest version at first sight.',
+        ),
+    ]
+    image: Annotated[CloudName, Field(description="Name of the image in Glance.")]
+    flavor: Annotated[CloudName, Field(description="Name of the flavor in Nova.")]
+    network_profile: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            description="Name of one of the Tenant's network profiles.",
+        ),
+    ] = "default"
+    ssh_authorized_keys: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=8192, pattern=r"^[^\x00-\x1f\x7f]+$")], ...],
+        Field(max_length=16, description="Public SSH keys for the image's default user, one line each."),
+    ] = ()
+    key_name: Annotated[CloudName | None, Field(description="Name of a key pair that already exists in Nova.")] = None
+    gpu_count: Annotated[
+        Integer, Field(ge=0, le=64, description="GPUs that the flavor must give; checked by the template.")
+    ] = 0
+    user_data: Annotated[
+        str | None,
+        Field(max_length=USER_DATA_BYTES, description="cloud-init user data, at most 49,149 bytes of UTF-8."),
+    ] = None
+    user_data_from: Annotated[
+        UserDataSource | None, Field(description="User data from a Secret, instead of userData.")
+    ] = None
+    public_ip: Annotated[
+        Boolean, Field(description="Give the VM a floating IP from the profile's external network?")
+    ] = False
+    volumes: Annotated[
+        tuple[Volume, ...],
+        Field(
+            max_length=8,
+            description="Additional block volumes.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = ()
+    ingress: Annotated[tuple[IngressRule, ...], Field(max_length=32, description="Traffic that may reach the VM.")] = ()
+    on_stack_missing: Annotated[
+        MissingPolicy,
+        Field(description="When the stack of a VM that was Active is gone: make it anew, or report an error?"),
+    ] = MissingPolicy.RECREATE
+    deletion_policy: Annotated[
+        DeletionPolicy, Field(description="When the VM is deleted: delete its stack, or leave it and forget it?")
+    ] = DeletionPolicy.DELETE
+
+    @model_validator(mode="after")
+    def _user_data_comes_once_and_fits(self) -> Self:
+        if self.user_data is not None and self.user_data_from is not None:
+            raise ValueError("userData and userDataFrom: use one of them")
+        if self.user_data is not None and len(self.user_data.encode()) > USER_DATA_BYTES:
+            raise ValueError(f"userData: {len(self.user_data.encode())} bytes of UTF-8 exceed {USER_DATA_BYTES}")
+        names = [volume.name for volume in self.volumes]
+        if len(set(names)) != len(names):
+            raise ValueError("volumes: names must be unique")
+        return self
+
+
+class Phase(StrEnum):
+    """One word for people and printer columns; no rule reads it."""
+
+    REQUESTED = "Requested"
+    PROVISIONING = "Provisioning"
+    ACTIVE = "Active"
+    DELETING = "Deleting"
+    ERROR = "Error"
+
+
+class DesiredState(StrEnum):
+    """From the object's life: Absent once it has a deletion timestamp."""
+
+    PRESENT = "Present"
+    ABSENT = "Absent"
+
+
+class StackStatus(StatusModel):
+    """The VM's stack as last recorded."""
+
+    name: Annotated[str, Field(max_length=255, description="Name of the stack in Heat.")]
+    id: Annotated[str | None, Field(max_length=64, description="Id of the stack in Heat.")] = None
+    status: Annotated[str | None, Field(max_length=64, description="Status in Heat, for example CREATE_COMPLETE.")] = (
+        None
+    )
+    status_reason: Annotated[Message | None, Field(description="Heat's reason for the status.")] = None
+    inputs_hash: Annotated[
+        str | None, Field(max_length=64, description="Fingerprint of template and parameters that Heat has.")
+    ] = None
+    template_version: Annotated[
+        str | None, Field(max_length=128, description="Template version in use, family@vN.")
+    ] = None
+
+
+class OperationStatus(StatusModel):
+    """The VM's current or last operation, in short."""
+
+    id: Annotated[str, Field(max_length=253, description="Name of the VirtualMachineOperation.")]
+    type: Annotated[str, Field(max_length=32, description="Create, Delete, …")]
+    state: Annotated[str, Field(max_length=32, description="Pending, Running, Succeeded or Failed.")]
+    attempts: Annotated[int, Field(ge=0, description="Attempts so far.")] = 0
+    next_retry_time: Annotated[Time | None, Field(description="When the next attempt is due.")] = None
+
+
+class LastError(StatusModel):
+    """The last error, until something succeeds."""
+
+    code: Annotated[ErrorCode, Field(description="One of the documented error codes.")]
+    message: Annotated[Message, Field(description="What failed, where, and what to do.")]
+    time: Annotated[Time, Field(description="When it was first seen.")]
+
+
+class VirtualMachineStatus(StatusModel):
+    """What Stoker reports; derived from (desired, observed) on every pass."""
+
+    observed_generation: Annotated[
+        int,
+        Field(ge=-1, description="Generation of the spec that this status was computed for; -1 before the first look."),
+    ] = -1
+    id: Annotated[
+        str | None,
+        Field(max_length=64, description="The VM's identity: its first UID, which survives backup and restore."),
+    ] = None
+    phase: Annotated[Phase | None, Field(description="Requested, Provisioning, Active, Deleting or Error.")] = None
+    desired_state: Annotated[
+        DesiredState | None, Field(description="Present, or Absent once the object is being deleted.")
+    ] = None
+    applied_generation: Annotated[
+        int | None, Field(ge=0, description="Generation of the spec that Heat acknowledged.")
+    ] = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=16,
+            description="Ready, Reconciling, Stalled.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()
+    stack: Annotated[StackStatus | None, Field(description="The VM's stack in Heat.")] = None
+    server_id: Annotated[str | None, Field(max_length=64, description="Id of the server in Nova.")] = None
+    private_ip: Annotated[str | None, Field(max_length=64, description="Address in the private network.")] = None
+    public_ip: Annotated[str | None, Field(max_length=64, description="Floating address, when asked for.")] = None
+    operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None
+    last_error: Annotated[LastError | None, Field(description="The last error, until something succeeds.")] = None
+    requested_at: Annotated[Time | None, Field(description="When Stoker first saw the VM.")] = None
+    provisioning_at: Annotated[Time | None, Field(description="When Heat first accepted a stack for it.")] = None
+    active_at: Annotated[Time | None, Field(description="When the VM first became Active.")] = None
+    deleting_at: Annotated[Time | None, Field(description="When its deletion began.")] = None
+
+
+class VirtualMachine(Resource):
+    """A virtual machine: one object, one Heat stack."""
+
+    spec: VirtualMachineSpec
+    status: VirtualMachineStatus = VirtualMachineStatus()

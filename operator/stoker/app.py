@@ -1,0 +1,279 @@
+"""The composition root: settings → clients → reconciler → kopf; start, lead, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import kopf
+import prometheus_client
+
+from stoker import __version__, handlers, metrics
+from stoker.api.cloud import Cloud
+from stoker.api.template import VirtualMachineTemplate
+from stoker.api.tenant import Tenant
+from stoker.core.world import Timing
+from stoker.kube.client import Access, KubeClient, open_session, path
+from stoker.kube.events import Events
+from stoker.kube.lease import Leader, LeaseLostError
+from stoker.kube.objects import Objects
+from stoker.openstack.base import Credentials, Endpoint, Project
+from stoker.openstack.client import connect
+from stoker.openstack.credentials import parse_credentials
+from stoker.reconcile.directory import Connect, Directory
+from stoker.reconcile.effects import Effects
+from stoker.reconcile.gather import Gatherer
+from stoker.reconcile.loop import Reconciler
+from stoker.reconcile.memory import VmCache
+from stoker.reconcile.queue import Priority, WorkQueue
+from stoker.reconcile.sweeper import Sweeper
+from stoker.reconcile.tenants import TenantRuntime
+from stoker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class Operator:
+    """One process's operator, from its election to its end."""
+
+    def __init__(
+        self, settings: Settings, access: Access, kube: KubeClient, cluster: str, leader: Leader, connector: Connect
+    ) -> None:
+        self.settings, self.access = settings, access
+        self._kube, self._cluster, self._leader = kube, cluster, leader
+        self.queue, self._cache = WorkQueue(), VmCache()
+        objects = Objects(kube, leader.holder)
+        self.directory = Directory(kube, settings.namespace, connector, parse_credentials, self._start_tenant)
+        timing = Timing(create_deadline=settings.create_deadline_seconds)
+        gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing)
+        effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, settings.stack_timeout_minutes)
+        self._reconciler = Reconciler(self._cache, self.queue, gatherer, effects, objects, Events(kube, leader.holder))
+        self._sweeper = Sweeper(
+            kube, objects, self._cache, self.queue, cluster=cluster, holder=leader.holder,
+            grace=settings.orphan_grace_seconds, ttl=settings.operation_ttl_seconds,
+        )  # fmt: skip
+
+    def saw_vm(self, raw: dict[str, object], *, deleted: bool, priority: Priority) -> None:
+        """Take note of a VirtualMachine; only news wakes it, not the echo of our own write."""
+        metadata = raw["metadata"]
+        assert isinstance(metadata, dict)
+        key = (str(metadata["namespace"]), str(metadata["name"]))
+        if deleted:
+            known = self._cache.objects.get(key)
+            if known and known["metadata"]["uid"] == metadata["uid"]:
+                self._cache.forget(key)
+                self.queue.forget(key)
+            return
+        known = self._cache.objects.get(key)
+        self._cache.store(raw)
+        if self._cache.objects[key] is not known:
+            self.queue.add(key, priority)
+
+    def saw(self, plural: str, item: Tenant | Cloud | VirtualMachineTemplate, *, deleted: bool) -> None:
+        """Take note of a Tenant, Cloud or template; a change of spec wakes whom it concerns."""
+        store: dict[str, object] = {
+            "tenants": self.directory.tenants,
+            "clouds": self.directory.clouds,
+            "virtualmachinetemplates": self.directory.templates,
+        }[plural]  # type: ignore[assignment]  # each store holds its own kind
+        name = item.metadata.name
+        known = store.pop(name, None) if deleted else store.get(name)
+        if not deleted:
+            store[name] = item
+        if deleted or not isinstance(known, type(item)) or known.spec != item.spec:
+            self.directory.changed()
+            if plural != "clouds":
+                self._wake_namespaces(None)
+
+    async def sweep(self, tenant: str) -> None:
+        """Sweep one tenant, if it is connected."""
+        runtime = self.directory.runtimes.get(tenant)
+        if runtime and runtime.project and not runtime.fault:
+            await self._sweeper.sweep(runtime)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop or the lease is lost."""
+        for plural, model in handlers.WATCHED.items():
+            for raw in (await self._kube.list(path(plural)))[0]:
+                self.saw(plural, model.model_validate(raw), deleted=False)
+        jobs = [
+            asyncio.create_task(self.directory.run(), name="directory"),
+            asyncio.create_task(self._leader.keep(), name="lease"),
+            asyncio.create_task(self._watch(stop), name="kopf"),
+            asyncio.create_task(self._gauge(), name="gauges"),
+        ]
+        await self.directory.ready.wait()
+        jobs += [asyncio.create_task(self._reconciler.work(), name=f"worker-{n}") for n in range(self.settings.workers)]
+        ending = asyncio.create_task(stop.wait(), name="stop")
+        done, _ = await asyncio.wait([*jobs, ending], return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", extra={"because": ", ".join(sorted(task.get_name() for task in done))})
+        stop.set()
+        for task in [*jobs[:2], *jobs[3:], ending]:
+            task.cancel()
+        outcomes = await asyncio.gather(*jobs, ending, return_exceptions=True)
+        for runtime in self.directory.runtimes.values():
+            await runtime.stop()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        if any(task.get_name() == "lease" for task in done):
+            raise LeaseLostError("the lease was lost")
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        liveness = (
+            f"http://{self.settings.bind_address}:{self.settings.health_port}/healthz"
+            if self.settings.health_port
+            else None
+        )
+        await kopf.operator(
+            registry=handlers.registry(self),
+            settings=handlers.settings(),
+            standalone=True,
+            clusterwide=True,
+            stop_flag=stop,
+            liveness_endpoint=liveness,
+        )
+
+    async def _gauge(self) -> None:
+        while True:
+            metrics.BACKLOG.set(self.queue.depth)
+            metrics.BACKLOG_AGE.set(self.queue.oldest_seconds)
+            await asyncio.sleep(5)
+
+    def _start_tenant(self, tenant: Tenant) -> TenantRuntime:
+        return TenantRuntime(
+            tenant=tenant,
+            cluster=self._cluster,
+            poll_seconds=self.settings.poll_seconds,
+            rest_seconds=self.settings.rest_seconds,
+            threads=ThreadPoolExecutor(self.settings.tenant_calls, thread_name_prefix=tenant.metadata.name),
+            may_act=self._leader.check,
+            wake=self._wake_id,
+            wake_all=self._wake_tenant,
+        )
+
+    def _wake_id(self, vm_id: str) -> None:
+        for key in self._cache.by_id.get(vm_id, ()):
+            self.queue.add(key, Priority.LISTING)
+
+    def _wake_tenant(self, name: str) -> None:
+        tenant = self.directory.tenants.get(name)
+        self._wake_namespaces(set(tenant.spec.namespaces) if tenant else None)
+
+    def _wake_namespaces(self, namespaces: set[str] | None) -> None:
+        for key in list(self._cache.objects):
+            if namespaces is None or key[0] in namespaces:
+                self.queue.add(key, Priority.RESYNC)
+
+
+def find_access() -> Access:
+    """Return how to reach the API server: the pod's service account, else the kubeconfig.
+
+    Raises ValueError saying what was looked for when there is neither.
+    """
+    if (SERVICE_ACCOUNT / "token").exists():
+        info = kopf.login_with_service_account(settings=kopf.OperatorSettings())
+        token_file: Path | None = SERVICE_ACCOUNT / "token"
+    else:
+        info = kopf.login_with_kubeconfig(settings=kopf.OperatorSettings())
+        token_file = None
+    if info is None:
+        raise ValueError("no access to Kubernetes: neither a service account nor a kubeconfig (KUBECONFIG) was found")
+    ca_data = Path(str(info.ca_path)).read_text() if info.ca_path else _text(info.ca_data)
+    certificate = (
+        _files(info.certificate_path, info.certificate_data),
+        _files(info.private_key_path, info.private_key_data),
+    )
+    return Access(
+        server=info.server,
+        ca_data=ca_data,
+        token=info.token,
+        token_file=token_file,
+        certificate=certificate if certificate[0] and certificate[1] else None,  # type: ignore[arg-type]
+        namespace=info.default_namespace,
+    )
+
+
+def _text(data: object) -> str | None:
+    if data is None:
+        return None
+    text = data.decode() if isinstance(data, bytes) else str(data)
+    if "-----BEGIN" in text:
+        return text
+    from base64 import b64decode  # noqa: PLC0415
+
+    return b64decode(text).decode()
+
+
+def _files(where: object, data: object) -> Path | None:
+    """Return a file with the PEM text: OpenSSL loads certificates from files only."""
+    if where:
+        return Path(str(where))
+    if (text := _text(data)) is None:
+        return None
+    with NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
+        file.write(text)
+    return Path(file.name)
+
+
+async def run(
+    settings: Settings, access: Access, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Be a candidate, lead, work, and give the lease up at the end."""
+    async with open_session(access) as session:
+        kube = KubeClient(session, access.server, user_agent=f"stoker/{__version__}")
+        cluster = (await kube.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"]
+        leader = Leader(kube, settings.namespace, settings.lease_name, settings.holder)
+        waiting = {asyncio.create_task(leader.acquire()), asyncio.create_task(stop.wait())}
+        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        for task in done:
+            task.result()
+        if stop.is_set():
+            return
+
+        def connector(endpoint: Endpoint, credentials: Credentials) -> Project:
+            return connect(
+                endpoint,
+                credentials,
+                timeout=settings.call_timeout_seconds,
+                create_timeout=settings.create_timeout_seconds,
+            )
+
+        metrics.LEADER.set(1)
+        try:
+            operator = Operator(settings, access, kube, cluster, leader, connector)
+            ready()
+            await operator.run(stop)
+        finally:
+            metrics.LEADER.set(0)
+            await leader.release()
+
+
+def main(settings: Settings, access: Access) -> int:
+    """Run until a signal (0), or until the lease is lost (1)."""
+    if settings.metrics_port:
+        prometheus_client.start_http_server(
+            settings.metrics_port, addr=settings.bind_address, registry=metrics.REGISTRY
+        )
+
+    async def until_signalled() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):  # kopf takes these over once it runs, to the same end
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await run(settings, access, stop)
+
+    try:
+        asyncio.run(until_signalled())
+    except LeaseLostError as error:
+        log.error("stopped: %s", error)  # noqa: TRY400 -- expected, and its message is all there is to say
+        return 1
+    return 0

@@ -1,0 +1,98 @@
+"""The command `stoker`: arguments → one call. Data goes to standard output, talk to standard error; 0, 1 or 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from stoker import __version__, logs
+from stoker.settings import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.load()
+        return int(options.command(options, settings))
+    except (ValueError, OSError) as error:
+        print(f"stoker: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="stoker", description="One OpenStack Heat stack for every VirtualMachine.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        return sub
+
+    command("run", _run, "Run the operator (settings: environment variables STOKER_…).")
+    command("crds", _crds, "Write the CustomResourceDefinitions.").add_argument(
+        "--output", type=Path, help="folder to write one file for each kind into; standard output otherwise"
+    )
+    templates = command("templates", _templates, "Print VirtualMachineTemplate objects for template files.")
+    templates.add_argument(
+        "files", nargs="*", type=Path, help="files named <family>@v<N>.yaml; heat_templates/*.yaml by default"
+    )
+    render = command("render", _render, "Print the HOT template and the parameters of a manifest, without a cloud.")
+    render.add_argument("file", type=Path, help="a VirtualMachine manifest")
+    render.add_argument("--templates", type=Path, default=Path("heat_templates"), help="folder of the template files")
+    render.add_argument(
+        "--network", default="private", help="network of the profile (the cluster's Tenant is not asked)"
+    )
+    render.add_argument("--external-network", default="public", help="external network of the profile")
+    command("check", _check, "Say what would fail: settings, CRDs, rights, clouds, tenants' credentials, templates.")
+    return parser
+
+
+def _run(_options: argparse.Namespace, settings: Settings) -> int:
+    from stoker import app  # noqa: PLC0415 -- kopf and the SDK cost 60 MiB that no other command needs
+
+    logs.set_up(settings.log_level)
+    return app.main(settings, app.find_access())
+
+
+def _crds(options: argparse.Namespace, _settings: Settings) -> int:
+    from stoker.api.crd import crds  # noqa: PLC0415
+
+    for name, text in crds().items():
+        if options.output:
+            options.output.mkdir(parents=True, exist_ok=True)
+            (options.output / name).write_text(text)
+        else:
+            print(f"---\n{text}", end="")
+    return 0
+
+
+def _templates(options: argparse.Namespace, _settings: Settings) -> int:
+    from stoker.core.templates import template_object  # noqa: PLC0415
+
+    files = options.files or sorted(Path("heat_templates").glob("*@v*.yaml"))
+    if not files:
+        raise ValueError("no template files: name some, or run this where heat_templates/ is")
+    for file in files:
+        print("---")
+        print(yaml.safe_dump(template_object(file.name, file.read_text()), sort_keys=False), end="")
+    return 0
+
+
+def _render(options: argparse.Namespace, _settings: Settings) -> int:
+    from stoker.render import render  # noqa: PLC0415
+
+    print(render(options.file, options.templates, options.network, options.external_network), end="")
+    return 0
+
+
+def _check(_options: argparse.Namespace, settings: Settings) -> int:
+    from stoker import app, check  # noqa: PLC0415
+
+    logs.set_up("WARNING")
+    return check.main(settings, app.find_access())

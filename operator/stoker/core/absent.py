@@ -1,0 +1,157 @@
+"""Rules for a VM that is being deleted. `decide.ABSENT` gives their order, which is behaviour."""
+
+from __future__ import annotations
+
+from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState, OperationType
+from stoker.api.virtualmachine import DeletionPolicy
+from stoker.core.actions import (
+    Claim,
+    Decision,
+    DeleteStack,
+    Nothing,
+    Outlook,
+    Reason,
+    Release,
+    Retain,
+    Settle,
+)
+from stoker.core.classify import classify_reason
+from stoker.core.common import LOOK_AGAIN, not_yet_proven_gone, progress, trouble, waits_for_the_answer
+from stoker.core.faults import Fault
+from stoker.core.identity import FINALIZER, operation_name
+from stoker.core.stack import Listing
+from stoker.core.world import World, is_open
+
+
+def what_has_no_finalizer_of_ours_goes(world: World) -> Decision | None:
+    """Without our finalizer the object is not ours to hold."""
+    if FINALIZER in world.vm.metadata.finalizers:
+        return None
+    return progress(Nothing(), Reason.DELETED, "Nothing of the VM is left.", moving=False)
+
+
+def what_was_never_claimed_goes(world: World) -> Decision | None:
+    """Intent comes first: without an operation, a record or a stack in sight, nothing can ever have been made."""
+    first_life = world.identity.id == world.vm.metadata.uid
+    if world.create or world.recorded_id or world.ours:
+        return None
+    if not first_life and not isinstance(world.listing, Listing):
+        return None
+    return progress(Release(), Reason.DELETED, "No stack was ever asked for.", moving=False)
+
+
+def an_unsent_create_is_given_up(world: World) -> Decision | None:
+    """A claim that this process holds and never sent can have made nothing."""
+    create = world.create
+    if create is None or not world.unresolved or not world.holds(create):
+        return None
+    if world.held is None or world.held.sent:
+        return None
+    return _end(create.metadata.name, "The VM was deleted before the create was sent.")
+
+
+def an_unanswered_create_may_still_land(world: World) -> Decision | None:
+    """The finalizer stays while a create may still land; a stack that appears is deleted at once."""
+    if world.ours or not world.unresolved:
+        return None
+    return waits_for_the_answer(world)
+
+
+# ---- at least one stack is proven ours
+
+
+def a_retained_stack_is_recorded_and_left(world: World) -> Decision | None:
+    """Retain: the stack is recorded as left behind, and Heat is not called."""
+    if world.vm.spec.deletion_policy is not DeletionPolicy.RETAIN or not world.ours:
+        return None
+    stack = world.ours[0]
+    if world.delete is None and world.claimable:
+        name, spec = _delete_operation(world)
+        return progress(
+            Retain(name, spec, stack.id), Reason.RETAINED, f"Leaving stack {stack.id} as deletionPolicy asks."
+        )
+    return _ended(world) or progress(
+        Release(), Reason.RETAINED, f"Stack {stack.id} is left as deletionPolicy asks.", moving=False
+    )
+
+
+def a_delete_is_claimed_first(world: World) -> Decision | None:
+    """A delete is stored as an operation first; in a namespace that is going it cannot be, and need not: it is by id."""
+    if not world.ours or not world.claimable:
+        return None
+    name, spec = _delete_operation(world)
+    if world.delete is None:
+        return progress(Claim(name, spec, attempt=1), Reason.DELETING, "Storing the delete operation.")
+    if is_open(world.delete) and not world.holds(world.delete):
+        claim = Claim(name, world.delete.spec, world.delete.status.attempts + 1)
+        return progress(claim, Reason.DELETING, f"Storing attempt {claim.attempt} of the delete operation.")
+    return None
+
+
+def every_stack_of_ours_is_deleted(world: World) -> Decision | None:
+    """Each is deleted by id, on a look newer than the claim, also while in progress; and asked again until it is gone."""
+    if not world.ours or world.seen is None:
+        return None
+    if world.claimable and world.held is not None and world.seen.as_of <= world.held.since:
+        return progress(Nothing(), Reason.LOOKING, "Waiting for a look at Heat after the claim.")
+    since = max(world.last_effect, world.held.since if world.held else 0.0)
+    for stack in world.ours:
+        message = f"Deleting stack {stack.id} ({stack.status})."
+        if stack.deleting and world.clock < since + world.timing.delete_again:
+            continue
+        pause = since + LOOK_AGAIN * min(world.effects, 20) - world.clock if stack.status == "DELETE_FAILED" else 0.0
+        if pause > 0:
+            reason = classify_reason(stack.reason)
+            fault = Fault(reason.code, f"stack {stack.id} could not be deleted: {reason.message}")
+            return trouble(fault, outlook=Outlook.RETRYING, after=pause, moving=True)
+        return progress(DeleteStack(stack.name, stack.id), Reason.DELETING, message)
+    return progress(Nothing(), Reason.DELETING, f"Heat is deleting stack {world.ours[0].id}.")
+
+
+# ---- none is
+
+
+def a_recorded_stack_is_proven_gone(world: World) -> Decision | None:
+    """Gone is what Heat calls gone by id *and* what a complete listing lacks; one of them alone proves nothing."""
+    return not_yet_proven_gone(world, world.recorded_id) if world.recorded_id else None
+
+
+def open_operations_are_ended(world: World) -> Decision | None:
+    """No operation outlives its VM open."""
+    return _ended(world)
+
+
+def what_is_gone_is_released(_world: World) -> Decision | None:
+    """Nothing of the VM is left: the finalizer goes."""
+    return progress(Release(), Reason.DELETED, "Nothing of the VM is left.", moving=False)
+
+
+# ---- parts
+
+
+def _delete_operation(world: World) -> tuple[str, OperationSpec]:
+    metadata = world.vm.metadata
+    spec = OperationSpec(
+        vm_name=metadata.name,
+        vm_id=world.identity.id,
+        type=OperationType.DELETE,
+        cause=metadata.uid,
+        generation=world.generation,
+    )
+    return operation_name(metadata.name, world.identity.id, OperationType.DELETE, metadata.uid), spec
+
+
+def _end(operation: str, message: str) -> Decision:
+    settle = Settle(operation, OperationState.FAILED, AttemptOutcome.FAILED, message=message)
+    return progress(settle, Reason.DELETING, message)
+
+
+def _ended(world: World) -> Decision | None:
+    for operation in world.operations:
+        if not is_open(operation):
+            continue
+        if operation.spec.type is OperationType.CREATE:
+            return _end(operation.metadata.name, "The VM was deleted before it was complete.")
+        settle = Settle(operation.metadata.name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, world.recorded_id)
+        return progress(settle, Reason.DELETING, "The stack is gone.")
+    return None

@@ -1,0 +1,172 @@
+"""What a decision can ask for: one action a pass, and why.
+
+`Decision` is the only source of status, operation record, event, log line and metrics, so these cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from stoker.api.errors import ErrorCode
+from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState
+from stoker.core.faults import Fault
+from stoker.core.inputs import Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Leave everything as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enroll:
+    """Store the finalizer and the id on the object, in one patch."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Store attempt `attempt` of an operation, unresolved: the first by POST, a later one guarded by its version."""
+
+    operation: str
+    spec: OperationSpec
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Store what came of an operation's attempt."""
+
+    operation: str
+    state: OperationState
+    outcome: AttemptOutcome
+    stack_id: str | None = None
+    error: ErrorCode | None = None
+    message: str | None = None
+    next_retry_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retain:
+    """Store a delete operation as succeeded with the stack left behind."""
+
+    operation: str
+    spec: OperationSpec
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookByName:
+    """List the stacks of the VM's stack name."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookById:
+    """Look at the recorded stack."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateStack:
+    """Ask Heat for the stack; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteStack:
+    """Ask Heat to delete a stack that is proven ours, by name and id."""
+
+    stack_name: str
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOutputs:
+    """Read the outputs of the complete stack."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Take our finalizer off the object: nothing of the VM is left, or it is left on purpose."""
+
+
+Action = (
+    Nothing
+    | Enroll
+    | Claim
+    | Settle
+    | Retain
+    | LookByName
+    | LookById
+    | CreateStack
+    | DeleteStack
+    | ReadOutputs
+    | Release
+)
+
+
+class Reason(StrEnum):
+    """Why, when no error is the reason. Error codes are the other reasons; together they are the closed set."""
+
+    ENROLLING = "Enrolling"
+    CLAIMING = "Claiming"
+    LOOKING = "Looking"
+    CREATING = "Creating"
+    AWAITING_ANSWER = "AwaitingAnswer"
+    ADOPTING = "Adopting"
+    IN_PROGRESS = "InProgress"
+    READING_OUTPUTS = "ReadingOutputs"
+    ACTIVE = "Active"
+    CLEANING_UP = "CleaningUp"
+    DUPLICATE_STACKS = "DuplicateStacks"
+    UPDATE_NOT_SUPPORTED = "UpdateNotSupported"
+    STUCK = "Stuck"
+    DELETING = "Deleting"
+    RETAINED = "Retained"
+    DELETED = "Deleted"
+
+
+class Outlook(StrEnum):
+    """What a person can expect; the conditions follow from it."""
+
+    PROGRESSING = "progressing"
+    """On its way. Ready=False, Reconciling=True."""
+
+    SETTLED = "settled"
+    """As the spec asks. Ready=True."""
+
+    RETRYING = "retrying"
+    """Failed, and tried again by itself. Ready=False, Reconciling=True, lastError."""
+
+    BLOCKED = "blocked"
+    """Will not succeed until a person changes something. Ready=False, Stalled=True, lastError."""
+
+    UNKNOWN = "unknown"
+    """Cannot be seen. Ready=Unknown, Reconciling=True, lastError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One action, its reason, and when to look again."""
+
+    action: Action
+    reason: Reason | ErrorCode
+    message: str
+    outlook: Outlook = Outlook.PROGRESSING
+    requeue_after: float | None = None
+    """Seconds until the next pass at the latest; None when an event or a listing will wake it."""
+
+    moving: bool = False
+    """True while something is under way in Heat: the tenant's poller looks often, and each listing wakes the VM."""
+
+    fault: Fault | None = None
+    """The error behind the decision, if any."""

@@ -1,0 +1,83 @@
+"""Admission: which tenant a namespace belongs to, and what Heat would be given for a VM, or why nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stoker.api.errors import ErrorCode
+from stoker.api.template import VirtualMachineTemplate, object_name
+from stoker.api.tenant import NetworkProfile, Tenant
+from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachine
+from stoker.core.faults import Fault
+from stoker.core.inputs import Inputs, parameters
+
+
+def tenant_of(namespace: str, tenants: Iterable[Tenant]) -> Tenant | Fault:
+    """Return the namespace's one tenant; a namespace that two claim belongs to neither."""
+    claims = sorted((t for t in tenants if namespace in t.spec.namespaces), key=lambda t: t.metadata.name)
+    if not claims:
+        return Fault(ErrorCode.TENANT_NOT_FOUND, f"no Tenant has the namespace {namespace}")
+    if len(claims) > 1:
+        names = ", ".join(tenant.metadata.name for tenant in claims)
+        return Fault(ErrorCode.TENANT_NOT_READY, f"the namespace {namespace} is claimed by several Tenants: {names}")
+    return claims[0]
+
+
+def admit(
+    vm: VirtualMachine,
+    tenant: Tenant | Fault,
+    templates: Mapping[str, VirtualMachineTemplate],
+    user_data: str | Fault | None,
+) -> Inputs | Fault:
+    """Return what Heat would be given, or the first reason against it.
+
+    `templates` maps object names to templates; `user_data` is the text, or why it could not be read.
+    """
+    if isinstance(tenant, Fault):
+        return tenant
+    template = _template(vm, templates)
+    network = _network(vm, tenant)
+    for found in (template, network, user_data):
+        if isinstance(found, Fault):
+            return found
+    assert isinstance(template, VirtualMachineTemplate)
+    assert isinstance(network, NetworkProfile)
+    assert not isinstance(user_data, Fault)
+    if user_data is not None and len(user_data.encode()) > USER_DATA_BYTES:
+        size = len(user_data.encode())
+        return Fault(
+            ErrorCode.INVALID_SPEC, f"user data has {size} bytes of UTF-8; Nova takes at most {USER_DATA_BYTES}"
+        )
+    values = parameters(vm.metadata.name, vm.spec, network, user_data)
+    return Inputs(template.reference, template.spec.template, values)
+
+
+def _template(vm: VirtualMachine, templates: Mapping[str, VirtualMachineTemplate]) -> VirtualMachineTemplate | Fault:
+    reference = vm.spec.template
+    if "@" in reference:
+        found = templates.get(object_name(reference))
+    else:
+        pinned = vm.status.stack.template_version if vm.status.stack else None
+        family = [template for template in templates.values() if template.spec.family == reference]
+        newest = max(family, key=lambda template: template.spec.version, default=None)
+        is_pinned = pinned is not None and pinned.partition("@")[0] == reference
+        found = templates.get(object_name(pinned)) if is_pinned and pinned else newest
+    if found is None or object_name(found.reference) != found.metadata.name:
+        known = ", ".join(sorted(template.reference for template in templates.values())[:10]) or "none"
+        return Fault(ErrorCode.TEMPLATE_NOT_FOUND, f"there is no template {reference} (the cluster has: {known})")
+    return found
+
+
+def _network(vm: VirtualMachine, tenant: Tenant) -> NetworkProfile | Fault:
+    profiles = {profile.name: profile for profile in tenant.spec.network_profiles}
+    profile = profiles.get(vm.spec.network_profile)
+    if profile is None:
+        known = ", ".join(sorted(profiles))
+        message = (
+            f"the Tenant {tenant.metadata.name} has no network profile {vm.spec.network_profile} (it has: {known})"
+        )
+        return Fault(ErrorCode.NETWORK_NOT_FOUND, message)
+    if vm.spec.public_ip and profile.external_network is None:
+        message = f"publicIP: the network profile {profile.name} has no external network"
+        return Fault(ErrorCode.NETWORK_NOT_FOUND, message)
+    return profile

@@ -1,0 +1,153 @@
+"""Rules and phrases that PRESENT and ABSENT share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from stoker.api.errors import ErrorCode
+from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
+from stoker.core import retry
+from stoker.core.actions import Action, Decision, LookById, Nothing, Outlook, Reason, Release, Settle
+from stoker.core.faults import Fault, Retry
+from stoker.core.stack import Unknown
+from stoker.core.world import Accepted, Lost, World
+
+LOOK_AGAIN = 15.0
+"""Pause after a look failed or is missing, seconds; a listing usually wakes the VM sooner."""
+
+
+def progress(action: Action, reason: Reason, message: str, *, moving: bool = True) -> Decision:
+    """Return a decision for something that is on its way."""
+    waits = isinstance(action, Nothing)
+    return Decision(action, reason, message, requeue_after=LOOK_AGAIN if waits else None, moving=moving)
+
+
+def fault_outlook(fault: Fault) -> Outlook:
+    """Tell what a person can expect of a fault: only what retries soon by itself is on its way."""
+    return Outlook.RETRYING if fault.policy.retry is Retry.BACKOFF else Outlook.BLOCKED
+
+
+def trouble(
+    fault: Fault,
+    *,
+    action: Action | None = None,
+    outlook: Outlook | None = None,
+    after: float | None = None,
+    moving: bool = False,
+) -> Decision:
+    """Return a decision that reports a fault; without an action, nothing is done."""
+    return Decision(
+        action or Nothing(),
+        fault.code,
+        fault.sentence,
+        outlook or fault_outlook(fault),
+        after,
+        moving=moving,
+        fault=fault,
+    )
+
+
+def a_double_touches_nothing(world: World) -> Decision | None:
+    """Of two live objects with one id, the younger has no say over the stack; on deletion it just goes."""
+    if world.duplicate_of is None:
+        return None
+    fault = Fault(
+        ErrorCode.DUPLICATE_IDENTITY, f"{world.duplicate_of} has the same id {world.identity.id} and is older"
+    )
+    return trouble(fault, action=Release() if world.deleting else None)
+
+
+def an_answer_is_recorded(world: World) -> Decision | None:
+    """What Heat answered to our create is stored before anything else happens; a lost answer stays open."""
+    create, held = world.create, world.held
+    if create is None or held is None or not world.unresolved or not world.holds(create):
+        return None
+    if held.answer is None or isinstance(held.answer, Lost):
+        return None
+    if isinstance(held.answer, Accepted):
+        return adopted(create, held.answer.stack_id)
+    return failed_attempt(world, create, held.answer.fault, stack_id=None)
+
+
+def an_open_create_is_settled_by_its_stack(world: World) -> Decision | None:
+    """A stack of ours settles an open create, whoever's answer was lost."""
+    stack = world.ours[0] if world.ours else None
+    if stack is None or world.create is None or not world.unresolved:
+        return None
+    return adopted(world.create, stack.id)
+
+
+def adopted(create: VirtualMachineOperation, stack_id: str) -> Decision:
+    """Record that the operation's attempt made this stack."""
+    settle = Settle(create.metadata.name, OperationState.RUNNING, AttemptOutcome.ACCEPTED, stack_id)
+    return progress(settle, Reason.ADOPTING, f"Heat accepted the stack {stack_id}.")
+
+
+def failed_attempt(world: World, create: VirtualMachineOperation, fault: Fault, *, stack_id: str | None) -> Decision:
+    """Record that the attempt failed, and when the next one is due; or that there will be none."""
+    attempts = create.status.attempts
+    final = fault.policy.retry is Retry.NEVER or (stack_id is not None and attempts >= retry.FAILED_STACKS)
+    pause = retry.delay(fault, attempts, world.identity.id)
+    settle = Settle(
+        create.metadata.name,
+        OperationState.FAILED if final else OperationState.RUNNING,
+        AttemptOutcome.FAILED,
+        stack_id,
+        fault.code,
+        fault.message,
+        None if final else world.now + timedelta(seconds=pause),
+    )
+    return trouble(fault, action=settle, outlook=Outlook.BLOCKED if final else None)
+
+
+def recorded_fault(operation: VirtualMachineOperation) -> Fault:
+    """Return the fault that a failed attempt's record tells of."""
+    return Fault(
+        operation.status.last_error or ErrorCode.UNKNOWN, operation.status.message or "the last attempt failed"
+    )
+
+
+def what_cannot_be_seen_is_left_alone(world: World) -> Decision | None:
+    """Without a look that is newer than our last effect nothing is known, and absence proves nothing."""
+    if world.seen is not None:
+        return None
+    if isinstance(world.listing, Unknown):
+        return trouble(world.listing.fault, outlook=Outlook.UNKNOWN, after=LOOK_AGAIN, moving=world.unresolved)
+    return progress(Nothing(), Reason.LOOKING, "Waiting for a look at Heat.")
+
+
+def waits_for_the_answer(world: World) -> Decision | None:
+    """An open create that may have been sent can land until the deadline."""
+    left = world.unresolved_since + world.timing.create_deadline - world.clock
+    if left > 0 or (
+        world.seen is not None and world.seen.as_of < world.unresolved_since + world.timing.create_deadline
+    ):
+        message = "A create has no recorded answer and may still land; absence proves nothing until its deadline."
+        return Decision(Nothing(), Reason.AWAITING_ANSWER, message, requeue_after=max(left, 1.0), moving=True)
+    return None
+
+
+def call_failed(world: World, fault: Fault, failures: int) -> Decision:
+    """Return what follows when a look or a delete failed: it is said, and done again after a pause."""
+    outlook = Outlook.RETRYING if world.deleting else Outlook.UNKNOWN
+    return trouble(
+        fault, outlook=outlook, after=retry.delay(fault, failures, world.identity.id), moving=world.unresolved
+    )
+
+
+def not_yet_proven_gone(world: World, stack_id: str) -> Decision | None:
+    """Return what is missing for the proof that a recorded stack is gone, or None when it is proven.
+
+    Absence from a listing is not enough: Heat was seen to hide a live stack. So it is looked at by id as well, and
+    again after a while as long as it is there.
+    """
+    probe = world.probe
+    current = probe is not None and probe.stack_id == stack_id and probe.as_of > world.last_effect
+    if probe is None or not current or (probe.stack is not None and world.clock > probe.as_of + LOOK_AGAIN):
+        return progress(LookById(stack_id), Reason.LOOKING, f"Looking for the stack {stack_id}.")
+    if probe.stack is None:
+        return None
+    if world.identity.owns(probe.stack.tags, probe.stack.project):
+        return progress(Nothing(), Reason.LOOKING, f"Stack {stack_id} exists; waiting for it to be listed.")
+    fault = Fault(ErrorCode.OWNERSHIP_LOST, f"stack {stack_id} is there, and no longer carries our tags")
+    return trouble(fault, outlook=Outlook.BLOCKED, after=LOOK_AGAIN)

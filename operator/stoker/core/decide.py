@@ -1,0 +1,74 @@
+"""`decide`: the first rule that answers wins, so the two tuples below are the specification.
+
+PRESENT and ABSENT start alike: nothing is done for a double, nothing without our finalizer, and an answer is recorded
+before anything else happens. The rules themselves are in `common`, `present` and `absent`, each named by what it
+guarantees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stoker.core import absent, common, present
+from stoker.core.actions import Decision
+from stoker.core.world import World
+
+Rule = Callable[[World], Decision | None]
+
+PRESENT: tuple[Rule, ...] = (
+    common.a_double_touches_nothing,
+    present.identity_is_stored_first,
+    common.an_answer_is_recorded,
+    present.what_was_never_asked_for_needs_admission,
+    common.what_cannot_be_seen_is_left_alone,
+    # at least one stack is proven ours
+    present.doubles_of_the_stack_are_removed,
+    common.an_open_create_is_settled_by_its_stack,
+    present.a_stack_without_a_record_gets_one,
+    present.work_in_progress_is_left_alone,
+    present.a_failed_create_is_recorded,
+    present.a_failed_stack_is_cleaned_up_before_the_next_try,
+    present.another_failure_waits_for_a_person,
+    present.outputs_are_read_once,
+    present.a_complete_stack_ends_its_operation,
+    present.an_edit_of_a_running_vm_is_said_to_wait,
+    present.a_complete_stack_is_settled,
+    # none is
+    present.a_foreign_stack_is_never_touched,
+    present.an_unanswered_create_may_still_land,
+    present.a_create_follows_a_look_after_its_claim,
+    present.an_accepted_stack_that_vanished_failed,
+    present.a_failure_backs_off,
+    present.a_stack_that_was_there_is_missed,
+    present.a_create_is_claimed_first,
+)
+
+ABSENT: tuple[Rule, ...] = (
+    absent.what_has_no_finalizer_of_ours_goes,
+    common.a_double_touches_nothing,
+    common.an_answer_is_recorded,
+    absent.what_was_never_claimed_goes,
+    common.what_cannot_be_seen_is_left_alone,
+    absent.an_unsent_create_is_given_up,
+    absent.an_unanswered_create_may_still_land,
+    # at least one stack is proven ours
+    common.an_open_create_is_settled_by_its_stack,
+    absent.a_retained_stack_is_recorded_and_left,
+    absent.a_delete_is_claimed_first,
+    absent.every_stack_of_ours_is_deleted,
+    # none is
+    absent.a_recorded_stack_is_proven_gone,
+    absent.open_operations_are_ended,
+    absent.what_is_gone_is_released,
+)
+
+RULES: tuple[Rule, ...] = tuple(dict.fromkeys((*PRESENT, *ABSENT)))
+
+
+def decide(world: World) -> Decision:
+    """Return the first answer of the rules for this VM's desired state."""
+    for rule in ABSENT if world.deleting else PRESENT:
+        decision = rule(world)
+        if decision is not None:
+            return decision
+    raise AssertionError("unreachable: the last rule of each tuple always answers")

@@ -1,0 +1,72 @@
+"""Inputs: what Heat is given for a VM, and its fingerprint.
+
+Values travel only as parameters, in JSON; nothing is ever formatted into template text, so no user text can become
+template syntax.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from stoker.api.tenant import NetworkProfile
+from stoker.api.virtualmachine import IngressRule, VirtualMachineSpec
+from stoker.core.identity import HASH_LENGTH
+
+VOLUME_SLOTS = 8
+"""Volumes that a template can make: Heat has no loop over resources, so each is a slot with a condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A template and its parameters."""
+
+    template_version: str
+    """family@vN."""
+
+    template: str
+    """HOT as YAML text."""
+
+    parameters: dict[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """The fingerprint: equal inputs, equal hash, whatever the order of keys."""
+        text = json.dumps([self.template, self.parameters], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def parameters(name: str, spec: VirtualMachineSpec, network: NetworkProfile, user_data: str | None) -> dict[str, Any]:
+    """Return the parameters of every template for a VM (docs: "Writing a template").
+
+    `user_data` is the text wherever it came from, or None.
+    """
+    return {
+        "name": name,
+        "image": spec.image,
+        "flavor": spec.flavor,
+        "network": network.network,
+        "external_network": network.external_network or "",
+        "public_ip": spec.public_ip,
+        "key_name": spec.key_name or "",
+        "user_data": user_data or "",
+        "ssh_authorized_keys": list(spec.ssh_authorized_keys),
+        "volumes": [
+            {"name": volume.name, "size_gib": volume.size_gib, "type": volume.type or ""} for volume in spec.volumes
+        ],
+        "ingress": [_rule(rule) for rule in spec.ingress],
+        "gpu_count": spec.gpu_count,
+    }
+
+
+def _rule(rule: IngressRule) -> dict[str, Any]:
+    """Return a rule as OS::Neutron::SecurityGroup takes it; ICMP has no ports, and IPv6 is said."""
+    ports = rule.port_range
+    return {
+        "protocol": rule.protocol.value,
+        "remote_ip_prefix": rule.cidr,
+        "ethertype": "IPv6" if ":" in rule.cidr else "IPv4",
+        **({"port_range_min": ports[0], "port_range_max": ports[1]} if ports else {}),
+    }

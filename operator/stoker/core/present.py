@@ -1,0 +1,313 @@
+"""Rules for a VM that shall exist. `decide.PRESENT` gives their order, which is behaviour."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from stoker.api.errors import ErrorCode
+from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState, OperationType, VirtualMachineOperation
+from stoker.api.virtualmachine import MissingPolicy
+from stoker.core.actions import (
+    Claim,
+    CreateStack,
+    Decision,
+    DeleteStack,
+    Enroll,
+    LookByName,
+    Nothing,
+    Outlook,
+    ReadOutputs,
+    Reason,
+    Settle,
+)
+from stoker.core.classify import classify_reason
+from stoker.core.common import (
+    LOOK_AGAIN,
+    failed_attempt,
+    not_yet_proven_gone,
+    progress,
+    recorded_fault,
+    trouble,
+    waits_for_the_answer,
+)
+from stoker.core.faults import Fault
+from stoker.core.identity import operation_name, tag_value
+from stoker.core.stack import Stack
+from stoker.core.world import World, is_open
+
+
+def identity_is_stored_first(world: World) -> Decision | None:
+    """The finalizer and the id are stored before anything that would need them."""
+    if world.enrolled:
+        return None
+    return progress(Enroll(world.identity.id), Reason.ENROLLING, "Storing the VM's identity.", moving=False)
+
+
+def what_was_never_asked_for_needs_admission(world: World) -> Decision | None:
+    """While nothing was ever claimed or seen, a VM that is not admitted is parked with the reason."""
+    if not isinstance(world.admission, Fault) or world.create or world.recorded_id or world.ours:
+        return None
+    return trouble(world.admission, after=LOOK_AGAIN)
+
+
+# ---- at least one stack is proven ours
+
+
+def doubles_of_the_stack_are_removed(world: World) -> Decision | None:
+    """Heat's name check is no constraint: two stacks of one name can exist. Keep the recorded one, else the earliest."""
+    for stack in world.ours[1:]:
+        if not stack.deleting:
+            message = f"Removing {stack.id}, a second stack of the name {stack.name}; {world.ours[0].id} is kept."
+            return progress(DeleteStack(stack.name, stack.id), Reason.DUPLICATE_STACKS, message)
+    return None
+
+
+def a_stack_without_a_record_gets_one(world: World) -> Decision | None:
+    """A stack of ours that is not complete, and whose operation is lost, gets an operation to settle."""
+    stack = _kept(world)
+    if stack is None or stack.deleting or stack.complete or world.create is not None:
+        return None
+    return _claim(world, cause="")
+
+
+def work_in_progress_is_left_alone(world: World) -> Decision | None:
+    """What Heat is doing is not disturbed; after the time-out it is called stuck."""
+    stack = _kept(world)
+    if stack is None or not stack.in_progress:
+        return None
+    patience = world.timing.stuck_after
+    ours_is_recent = world.last_effect > 0 and world.clock - world.last_effect <= patience
+    if stack.created and world.now - stack.created > timedelta(seconds=patience) and not ours_is_recent:
+        message = (
+            f"Stack {stack.id} is {stack.status} since {stack.created:%Y-%m-%dT%H:%M:%SZ}: its engine may have died."
+        )
+        return Decision(Nothing(), Reason.STUCK, message, Outlook.BLOCKED, LOOK_AGAIN, moving=True)
+    return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
+
+
+def a_failed_create_is_recorded(world: World) -> Decision | None:
+    """A create that failed is recorded with the resource's own reason before anything is cleaned up."""
+    stack, create = _kept(world), world.create
+    if stack is None or create is None or not _create_failed(stack):
+        return None
+    if not is_open(create) or create.status.outcome is not AttemptOutcome.ACCEPTED:
+        return None
+    return failed_attempt(world, create, classify_reason(stack.reason), stack_id=stack.id)
+
+
+def a_failed_stack_is_cleaned_up_before_the_next_try(world: World) -> Decision | None:
+    """Only a stack whose *create* failed is deleted for a retry: it never was Active, so nothing is lost."""
+    stack, create = _kept(world), world.create
+    if stack is None or not (_create_failed(stack) or stack.status == "DELETE_FAILED"):
+        return None
+    if create is None or create.status.state is OperationState.SUCCEEDED:
+        return None
+    if (waiting := _not_due(world, create)) is not None:
+        return waiting
+    if (
+        not is_open(create)
+        or create.spec.generation < world.generation
+        or create.status.outcome is AttemptOutcome.FAILED
+    ):
+        paced = world.last_effect + LOOK_AGAIN * world.effects - world.clock
+        if stack.status == "DELETE_FAILED" and paced > 0:
+            return trouble(classify_reason(stack.reason), after=paced, outlook=Outlook.RETRYING, moving=True)
+        message = f"Removing the failed stack {stack.id} before the next try."
+        return progress(DeleteStack(stack.name, stack.id), Reason.CLEANING_UP, message)
+    return None
+
+
+def another_failure_waits_for_a_person(world: World) -> Decision | None:
+    """A stack that once worked is never deleted without being asked."""
+    stack = _kept(world)
+    if stack is None or stack.complete:
+        return None
+    fault = Fault(
+        ErrorCode.STACK_FAILED, f"stack {stack.id} is {stack.status}: {classify_reason(stack.reason).message}"
+    )
+    return trouble(fault, outlook=Outlook.BLOCKED, after=LOOK_AGAIN)
+
+
+def outputs_are_read_once(world: World) -> Decision | None:
+    """Outputs are asked for when the stack is first complete, not on every pass: resolving them costs Heat calls."""
+    stack = _kept(world)
+    if stack is None or world.outputs is not None:
+        return None
+    recorded = world.vm.status.stack
+    if (
+        recorded
+        and recorded.id == stack.id
+        and world.vm.status.server_id
+        and not (world.create and is_open(world.create))
+    ):
+        return None
+    return progress(ReadOutputs(stack.id), Reason.READING_OUTPUTS, f"Reading the outputs of stack {stack.id}.")
+
+
+def a_complete_stack_ends_its_operation(world: World) -> Decision | None:
+    """A complete stack whose outputs are read is a create that succeeded."""
+    stack, create = _kept(world), world.create
+    if stack is None or create is None or not is_open(create):
+        return None
+    settle = Settle(create.metadata.name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id)
+    return progress(settle, Reason.ADOPTING, f"Stack {stack.id} is complete.")
+
+
+def an_edit_of_a_running_vm_is_said_to_wait(world: World) -> Decision | None:
+    """This version does not update stacks, and says so instead of pretending that the edit was applied."""
+    stack = _kept(world)
+    if stack is None or world.vm.status.applied_generation == world.generation:
+        return None
+    if isinstance(world.admission, Fault):
+        return trouble(world.admission, after=LOOK_AGAIN)
+    if tag_value(stack.tags, "stoker-in") == world.admission.hash:
+        return None
+    message = "The VM was edited, and this version does not update stacks: take the edit back, or delete the VM and apply it again."
+    return Decision(Nothing(), Reason.UPDATE_NOT_SUPPORTED, message, Outlook.BLOCKED)
+
+
+def a_complete_stack_is_settled(world: World) -> Decision | None:
+    """The stack is complete, and made from what is asked for."""
+    stack = _kept(world)
+    if stack is None:
+        return None
+    return Decision(Nothing(), Reason.ACTIVE, "The VM is as its spec asks.", Outlook.SETTLED)
+
+
+# ---- none is
+
+
+def a_foreign_stack_is_never_touched(world: World) -> Decision | None:
+    """A stack of our name without our proof belongs to somebody: our attempt failed, and that is all."""
+    create = world.create
+    if not world.foreign or create is None or not world.unresolved or not world.holds(create):
+        return None
+    if world.held is None or world.held.sent or world.named is None or world.named.as_of <= world.held.since:
+        return None
+    foreign = world.foreign[0]
+    fault = Fault(ErrorCode.NAME_CONFLICT, f"the project has a stack {foreign.name} ({foreign.id}) that is not ours")
+    return failed_attempt(world, create, fault, stack_id=None)
+
+
+def an_unanswered_create_may_still_land(world: World) -> Decision | None:
+    """After a lost answer, or a crash between claim and answer, no second create is sent before the deadline."""
+    create = world.create
+    if create is None or not world.unresolved or _held_unsent(world, create):
+        return None
+    if (waiting := waits_for_the_answer(world)) is not None:
+        return waiting
+    fault = Fault(ErrorCode.TIMEOUT, "a create was never answered, and no stack appeared before its deadline")
+    return failed_attempt(world, create, fault, stack_id=None)
+
+
+def a_create_follows_a_look_after_its_claim(world: World) -> Decision | None:
+    """A create is sent only after an absence that was observed *after* the claim was stored."""
+    create, held = world.create, world.held
+    if create is None or held is None or not world.unresolved:
+        return None
+    if isinstance(world.admission, Fault):
+        return failed_attempt(world, create, world.admission, stack_id=None)
+    if world.named is None or world.named.as_of <= held.since:
+        return progress(LookByName(), Reason.LOOKING, "Looking for a stack of the VM's name.")
+    message = f"Asking Heat for the stack {world.identity.stack_name}."
+    return progress(CreateStack(create.metadata.name, held.attempt, world.admission), Reason.CREATING, message)
+
+
+def an_accepted_stack_that_vanished_failed(world: World) -> Decision | None:
+    """A stack that Heat accepted and that is gone before it was complete counts as a failed attempt."""
+    create = world.create
+    if create is None or not is_open(create) or create.status.outcome is not AttemptOutcome.ACCEPTED:
+        return None
+    stack_id = create.status.stack_id or ""
+    if (decision := not_yet_proven_gone(world, stack_id)) is not None:
+        return decision
+    fault = Fault(ErrorCode.STACK_MISSING, f"stack {stack_id} vanished before it was complete")
+    return failed_attempt(world, create, fault, stack_id=stack_id)
+
+
+def a_failure_backs_off(world: World) -> Decision | None:
+    """A failed attempt waits for its time, a failed operation for a new generation; then the next is claimed."""
+    create = world.create
+    if create is None or create.status.state is OperationState.SUCCEEDED:
+        return None
+    if (waiting := _not_due(world, create)) is not None:
+        return waiting
+    if isinstance(world.admission, Fault):
+        return trouble(world.admission, after=LOOK_AGAIN)
+    if is_open(create) and create.spec.generation == world.generation:
+        return _claim_again(create)
+    if is_open(create):
+        fault = recorded_fault(create)
+        superseded = Settle(
+            create.metadata.name, OperationState.FAILED, AttemptOutcome.FAILED, None, fault.code, fault.message
+        )
+        return progress(superseded, Reason.CLAIMING, "The spec was edited: the failed operation is ended.")
+    return _claim(world, cause=create.metadata.name)
+
+
+def a_stack_that_was_there_is_missed(world: World) -> Decision | None:
+    """A stack that was there and is proven gone is made anew, or reported, as onStackMissing says."""
+    stack_id = world.recorded_id
+    if stack_id is None:
+        return None
+    if (decision := not_yet_proven_gone(world, stack_id)) is not None:
+        return decision
+    fault = Fault(ErrorCode.STACK_MISSING, f"stack {stack_id} is gone, and Stoker did not delete it")
+    if world.vm.spec.on_stack_missing is MissingPolicy.ERROR:
+        return trouble(fault, outlook=Outlook.BLOCKED)
+    if isinstance(world.admission, Fault):
+        return trouble(world.admission, after=LOOK_AGAIN)
+    claim = _claim(world, cause=stack_id)
+    return trouble(fault, action=claim.action, outlook=Outlook.RETRYING, moving=True)
+
+
+def a_create_is_claimed_first(world: World) -> Decision | None:
+    """The operation is stored before the first call that changes anything."""
+    return _claim(world, cause="")
+
+
+# ---- parts
+
+
+def _kept(world: World) -> Stack | None:
+    return world.ours[0] if world.ours else None
+
+
+def _create_failed(stack: Stack) -> bool:
+    return stack.failed and stack.action == "CREATE"
+
+
+def _held_unsent(world: World, create: VirtualMachineOperation) -> bool:
+    return world.holds(create) and world.held is not None and not world.held.sent
+
+
+def _claim(world: World, cause: str) -> Decision:
+    sequence = world.create.spec.sequence + 1 if world.create else 1
+    metadata = world.vm.metadata
+    spec = OperationSpec(
+        vm_name=metadata.name,
+        vm_id=world.identity.id,
+        type=OperationType.CREATE,
+        cause=cause,
+        sequence=sequence,
+        generation=world.generation,
+    )
+    name = operation_name(metadata.name, world.identity.id, OperationType.CREATE, cause)
+    return progress(Claim(name, spec, attempt=1), Reason.CLAIMING, "Storing the create operation.")
+
+
+def _claim_again(create: VirtualMachineOperation) -> Decision:
+    claim = Claim(create.metadata.name, create.spec, attempt=create.status.attempts + 1)
+    return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
+
+
+def _not_due(world: World, create: VirtualMachineOperation) -> Decision | None:
+    """Report the recorded failure while nothing may be tried: before its time, or for good at this generation."""
+    if create.status.outcome is not AttemptOutcome.FAILED or create.spec.generation < world.generation:
+        return None
+    fault = recorded_fault(create)
+    if not is_open(create):
+        return trouble(fault, outlook=Outlook.BLOCKED)
+    due = create.status.next_retry_time
+    left = (due - world.now).total_seconds() if due else 0.0
+    return trouble(fault, after=left) if left > 0 else None

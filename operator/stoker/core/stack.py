@@ -1,0 +1,89 @@
+"""What Heat says of a stack, as values: one listing entry, one listing, one look by id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stoker.core.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One entry of a stack listing."""
+
+    id: str
+    name: str
+    project: str
+    """Id of the project whose listing it was in."""
+
+    status: str
+    """`<action>_<state>` as Heat writes it, for example CREATE_COMPLETE."""
+
+    reason: str = ""
+    tags: frozenset[str] = frozenset()
+    created: datetime | None = None
+
+    @property
+    def action(self) -> str:
+        """The verb: CREATE, UPDATE, DELETE and so on."""
+        return self.status.rpartition("_IN_PROGRESS")[0] or self.status.rpartition("_")[0]
+
+    @property
+    def in_progress(self) -> bool:
+        return self.status.endswith("_IN_PROGRESS")
+
+    @property
+    def complete(self) -> bool:
+        return self.status.endswith("_COMPLETE") and not self.deleted
+
+    @property
+    def failed(self) -> bool:
+        return self.status.endswith("_FAILED")
+
+    @property
+    def deleted(self) -> bool:
+        """True for DELETE_COMPLETE, which Heat still shows by id, and for a moment in listings (facts, 4b and 4c)."""
+        return self.status == "DELETE_COMPLETE"
+
+    @property
+    def deleting(self) -> bool:
+        return self.status == "DELETE_IN_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The stacks of one request, or of all pages of one."""
+
+    as_of: float
+    """Monotonic seconds when the request *started*: what it shows is not older."""
+
+    stacks: tuple[Stack, ...]
+    """Without those in DELETE_COMPLETE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The look failed: nothing is known of the stack."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A look at one stack by its id."""
+
+    as_of: float
+    stack_id: str
+    stack: Stack | None
+    """None when Heat says it is gone: DELETE_COMPLETE, or 404 with the error type EntityNotFound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The standard outputs of every template."""
+
+    server_id: str
+    private_ip: str = ""
+    public_ip: str = ""
+    """Empty when the VM has none."""

@@ -1,0 +1,127 @@
+"""Status: what the user sees, derived from the world and the decision on every pass. The only author of status."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from stoker.api.conditions import Condition, ConditionStatus, ConditionType, merge
+from stoker.api.virtualmachine import (
+    DesiredState,
+    LastError,
+    OperationStatus,
+    Phase,
+    StackStatus,
+    VirtualMachineStatus,
+)
+from stoker.core.actions import Claim, Decision, Outlook, Settle
+from stoker.core.classify import redacted
+from stoker.core.faults import one_line
+from stoker.core.identity import tag_value
+from stoker.core.inputs import Inputs
+from stoker.core.stack import Stack
+from stoker.core.world import World
+
+_READY = {
+    Outlook.SETTLED: ConditionStatus.TRUE,
+    Outlook.UNKNOWN: ConditionStatus.UNKNOWN,
+}
+
+
+def derive(world: World, decision: Decision) -> VirtualMachineStatus:
+    """Return the whole status to write.
+
+    What cannot be seen now keeps its last recorded value; times are set once.
+    """
+    old, stack = world.vm.status, world.ours[0] if world.ours else None
+    outputs = world.outputs
+    phase = _phase(world, decision)
+    return VirtualMachineStatus(
+        observed_generation=world.generation,
+        id=world.identity.id,
+        phase=phase,
+        desired_state=DesiredState.ABSENT if world.deleting else DesiredState.PRESENT,
+        applied_generation=_applied(world, stack),
+        conditions=conditions(old.conditions, decision, generation=world.generation, now=world.now),
+        stack=_stack(world, stack),
+        server_id=outputs.server_id if outputs else old.server_id,
+        private_ip=(outputs.private_ip or None) if outputs else old.private_ip,
+        public_ip=(outputs.public_ip or None) if outputs else old.public_ip,
+        operation=_operation(world, decision),
+        last_error=_last_error(old.last_error, decision, world.now),
+        requested_at=old.requested_at or world.now,
+        provisioning_at=old.provisioning_at or (world.now if stack else None),
+        active_at=old.active_at or (world.now if phase is Phase.ACTIVE else None),
+        deleting_at=old.deleting_at or (world.now if world.deleting else None),
+    )
+
+
+def conditions(
+    old: tuple[Condition, ...], decision: Decision, *, generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the conditions that follow from a decision's outlook."""
+    reason, message = decision.reason.value, decision.message
+    ready = _READY.get(decision.outlook, ConditionStatus.FALSE)
+    wanted = {ConditionType.READY: (ready, reason, message)}
+    if decision.outlook is Outlook.BLOCKED:
+        wanted[ConditionType.STALLED] = (ConditionStatus.TRUE, reason, message)
+    elif decision.outlook is not Outlook.SETTLED:
+        wanted[ConditionType.RECONCILING] = (ConditionStatus.TRUE, reason, message)
+    return merge(old, wanted, generation=generation, now=now)
+
+
+def _phase(world: World, decision: Decision) -> Phase:
+    if world.deleting:
+        return Phase.DELETING
+    if decision.outlook is Outlook.SETTLED:
+        return Phase.ACTIVE
+    if decision.outlook in (Outlook.BLOCKED, Outlook.RETRYING):
+        return Phase.ERROR
+    if decision.outlook is Outlook.UNKNOWN and world.vm.status.phase:
+        return world.vm.status.phase
+    return Phase.PROVISIONING if world.ours or world.recorded_id else Phase.REQUESTED
+
+
+def _applied(world: World, stack: Stack | None) -> int | None:
+    if stack and isinstance(world.admission, Inputs) and tag_value(stack.tags, "stoker-in") == world.admission.hash:
+        return world.generation
+    return world.vm.status.applied_generation
+
+
+def _stack(world: World, stack: Stack | None) -> StackStatus | None:
+    old = world.vm.status.stack
+    version = world.admission.template_version if isinstance(world.admission, Inputs) else None
+    if stack is None:
+        return old
+    same = old is not None and old.id == stack.id
+    return StackStatus(
+        name=stack.name,
+        id=stack.id,
+        status=stack.status,
+        status_reason=one_line(redacted(stack.reason)) or None,
+        inputs_hash=tag_value(stack.tags, "stoker-in"),
+        template_version=old.template_version if same and old else version,
+    )
+
+
+def _operation(world: World, decision: Decision) -> OperationStatus | None:
+    operation = world.delete if world.deleting and world.delete else world.create
+    if operation is None:
+        return world.vm.status.operation
+    action, status = decision.action, operation.status
+    settled = action if isinstance(action, Settle) and action.operation == operation.metadata.name else None
+    claimed = action if isinstance(action, Claim) and action.operation == operation.metadata.name else None
+    return OperationStatus(
+        id=operation.metadata.name,
+        type=operation.spec.type.value,
+        state=(settled.state if settled else status.state).value,
+        attempts=claimed.attempt if claimed else status.attempts,
+        next_retry_time=settled.next_retry_time if settled else status.next_retry_time,
+    )
+
+
+def _last_error(old: LastError | None, decision: Decision, now: datetime) -> LastError | None:
+    fault = decision.fault
+    if fault is None:
+        return None if decision.outlook is Outlook.SETTLED else old
+    since = old.time if old and old.code == fault.code else now
+    return LastError(code=fault.code, message=fault.sentence[:1024], time=since)

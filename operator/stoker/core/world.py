@@ -1,0 +1,193 @@
+"""`World`: everything a decision about one VM may depend on, frozen at one instant.
+
+If a rule needs something, it is put here; no rule fetches anything. Two clocks: `now` is the wall clock, for what is
+stored and shown; `clock` is this process's monotonic clock, for fences: a wall clock may jump, and another process's
+may be minutes off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
+from stoker.api.virtualmachine import VirtualMachine
+from stoker.core.faults import Fault
+from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
+from stoker.core.inputs import Inputs
+from stoker.core.stack import Listing, Outputs, Probe, Stack, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Heat made the stack."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request certainly had no effect."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No answer came: the request may still land."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claim that *this process* stored: only its holder may act on it."""
+
+    operation: str
+    attempt: int
+    since: float
+    """Monotonic seconds when the claim's answer came. Only a look that started later counts for its effect."""
+
+    sent: bool = False
+    """True once the effect's request may have left this process."""
+
+    answer: Accepted | Refused | Lost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Spans that decisions use, seconds."""
+
+    create_deadline: float = 120.0
+    """How late an unanswered create may land. A loaded Heat took 59 s to accept one (measured, Heat 27.0.1)."""
+
+    stuck_after: float = 3900.0
+    """When an action in progress is called stuck: Heat's own `stack_action_timeout` (3600 s) and some grace."""
+
+    delete_again: float = 600.0
+    """When a deletion in progress is asked for again: an engine that died leaves it so for ever; a second request
+    finishes it (measured, Heat 27.0.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The state of one VM at one instant."""
+
+    vm: VirtualMachine
+    identity: Identity
+    admission: Inputs | Fault
+    """What Heat would be given now, or why nothing may be asked of it."""
+
+    now: datetime
+    clock: float
+    listing: Listing | Unknown
+    """This VM's part of the tenant's newest listing."""
+
+    named: Listing | None = None
+    """The newest look by the stack's name: the only one that shows a foreign stack."""
+
+    probe: Probe | None = None
+    """The newest look at the recorded stack by id."""
+
+    outputs: Outputs | None = None
+    operations: tuple[VirtualMachineOperation, ...] = ()
+    """All of this VM's, read live and kept by this process, their only writer."""
+
+    held: Held | None = None
+    unresolved_since: float = 0.0
+    """Monotonic seconds when this process first knew of the open create attempt, or sent it."""
+
+    last_effect: float = 0.0
+    """Monotonic seconds when this process's last effect on this VM ended. No older look counts."""
+
+    effects: int = 0
+    """Deletes sent by this process for this VM; paces their repetition."""
+
+    claimable: bool = True
+    """False while the namespace is being deleted: nothing can be created in it, not even an operation."""
+
+    duplicate_of: str | None = None
+    """The older live object with the same id, as namespace/name."""
+
+    timing: Timing = field(default_factory=Timing)
+
+    @property
+    def enrolled(self) -> bool:
+        metadata = self.vm.metadata
+        return FINALIZER in metadata.finalizers and metadata.annotations.get(ID_ANNOTATION) == self.identity.id
+
+    @property
+    def deleting(self) -> bool:
+        return self.vm.metadata.deletion_timestamp is not None
+
+    @property
+    def generation(self) -> int:
+        return self.vm.metadata.generation
+
+    @property
+    def seen(self) -> Listing | None:
+        """The newest look that is not older than the last effect, or None."""
+        looks = [
+            look for look in (self.listing, self.named) if isinstance(look, Listing) and look.as_of > self.last_effect
+        ]
+        return max(looks, key=lambda look: look.as_of, default=None)
+
+    @property
+    def ours(self) -> tuple[Stack, ...]:
+        """The stacks proven ours, the one to keep first: the recorded one, else the earliest."""
+        if self.seen is None:
+            return ()
+        proven = [stack for stack in self.seen.stacks if self.identity.owns(stack.tags, stack.project)]
+        return tuple(sorted(proven, key=lambda s: (s.id != self.recorded_id, s.created or self.now, s.id)))
+
+    @property
+    def foreign(self) -> tuple[Stack, ...]:
+        """Stacks of our name that are not proven ours, from the look by name: a listing by tags never shows one."""
+        return tuple(
+            stack
+            for stack in (self.named.stacks if self.named else ())
+            if stack.name == self.identity.stack_name and not self.identity.owns(stack.tags, stack.project)
+        )
+
+    @property
+    def create(self) -> VirtualMachineOperation | None:
+        """The newest create operation."""
+        creates = [operation for operation in self.operations if operation.spec.type is OperationType.CREATE]
+        return max(creates, key=lambda operation: operation.spec.sequence, default=None)
+
+    @property
+    def delete(self) -> VirtualMachineOperation | None:
+        """The delete operation of this object (the cause of a delete is the object's UID)."""
+        return next(
+            (
+                operation
+                for operation in self.operations
+                if operation.spec.type is OperationType.DELETE and operation.spec.cause == self.vm.metadata.uid
+            ),
+            None,
+        )
+
+    @property
+    def unresolved(self) -> bool:
+        """True while a create was claimed and nothing is recorded of what came of it."""
+        return self.create is not None and is_open(self.create) and self.create.status.outcome is None
+
+    @property
+    def recorded_id(self) -> str | None:
+        """The id of the stack that was there last, from the newest record that has one."""
+        create = self.create
+        if create and is_open(create):
+            return create.status.stack_id if create.status.outcome is AttemptOutcome.ACCEPTED else None
+        if create and create.status.stack_id:
+            return create.status.stack_id
+        return self.vm.status.stack.id if self.vm.status.stack else None
+
+    def holds(self, operation: VirtualMachineOperation) -> bool:
+        """Tell whether this process holds the operation's current attempt."""
+        held = self.held
+        return bool(held and held.operation == operation.metadata.name and held.attempt == operation.status.attempts)
+
+
+def is_open(operation: VirtualMachineOperation) -> bool:
+    """Tell whether the operation is neither Succeeded nor Failed."""
+    return operation.status.state in (OperationState.PENDING, OperationState.RUNNING)

@@ -1,0 +1,87 @@
+"""Kubernetes Events for what a person would want in `kubectl describe`, each said once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from stoker import metrics
+from stoker.api.base import API_VERSION
+from stoker.api.virtualmachine import VirtualMachine
+from stoker.core.actions import Decision, Outlook, Reason
+from stoker.kube.client import KubeClient, KubeError
+
+log = logging.getLogger(__name__)
+
+REPEAT = 3600.0
+"""How long the same event of the same object is not said again, seconds: the API server's own event TTL."""
+
+REMEMBERED = 10_000
+"""Events remembered for that; past it the memory is emptied, and the worst is one repetition."""
+
+NOTABLE = {
+    Reason.ACTIVE,
+    Reason.DELETING,
+    Reason.RETAINED,
+    Reason.CLEANING_UP,
+    Reason.DUPLICATE_STACKS,
+    Reason.STUCK,
+    Reason.UPDATE_NOT_SUPPORTED,
+}
+
+
+class Events:
+    """Posts events for decisions that a person would want to know of."""
+
+    def __init__(self, kube: KubeClient, holder: str) -> None:
+        self._kube, self._holder = kube, holder
+        self._said: dict[tuple[str, str, str], float] = {}
+
+    async def tell(self, vm: VirtualMachine, decision: Decision) -> None:
+        """Post an event for the decision, unless it is not notable or was said within the hour; never fails."""
+        if decision.fault is None and decision.reason not in NOTABLE:
+            return
+        reason, now = decision.reason.value, time.monotonic()
+        key = (vm.metadata.uid, reason, decision.message)
+        if now - self._said.get(key, -REPEAT) < REPEAT:
+            return
+        if len(self._said) >= REMEMBERED:
+            self._said.clear()
+        self._said[key] = now
+        kind = "Normal" if decision.fault is None and decision.outlook is not Outlook.BLOCKED else "Warning"
+        involved = {
+            "apiVersion": API_VERSION,
+            "kind": "VirtualMachine",
+            "namespace": vm.metadata.namespace,
+            "name": vm.metadata.name,
+            "uid": vm.metadata.uid,
+        }
+        await post(self._kube, involved, kind, reason, decision.message, self._holder)
+
+
+async def post(kube: KubeClient, involved: dict[str, Any], kind: str, reason: str, message: str, holder: str) -> None:
+    """Post one event; a refusal is logged, since an event is never worth a failed pass."""
+    namespace = involved.get("namespace", "default")
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{involved['name'][:50]}-", "namespace": namespace},
+        "involvedObject": involved,
+        "type": kind,
+        "reason": reason,
+        "message": message[:1024],
+        "source": {"component": "stoker"},
+        "reportingComponent": "stoker.dev/operator",
+        "reportingInstance": holder[:128],
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }
+    try:
+        await kube.post(f"/api/v1/namespaces/{namespace}/events", body)
+        metrics.observe_write("event")
+    except KubeError as error:
+        log.debug("event not written: %s", error)

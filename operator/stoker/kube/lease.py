@@ -1,0 +1,144 @@
+"""Leader election by one `Lease`: its transitions are the epoch of every claim.
+
+Time is this process's monotonic clock only: the lease is ours until `renewed + duration` from the *start* of the last
+successful renewal, whatever any wall clock says; and it is another's until its record has not changed for its
+duration, as seen here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from stoker.kube.client import KubeClient, KubeError
+
+log = logging.getLogger(__name__)
+
+DURATION = 15.0
+"""How long a lease holds after its last renewal, seconds (the usual value in Kubernetes)."""
+
+RENEW = 5.0
+"""Pause between renewals, seconds."""
+
+RETRY = 2.0
+"""Pause between tries to get the lease, seconds."""
+
+MARGIN = 3.0
+"""No effect starts within this many seconds of the lease's end."""
+
+
+class LeaseLostError(Exception):
+    """The lease no longer allows an effect: another process may lead."""
+
+
+class Leader:
+    """One candidate; `epoch` is meaningful while `valid()`."""
+
+    def __init__(
+        self, kube: KubeClient, namespace: str, name: str, holder: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._kube = kube
+        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._path = f"{self._collection}/{name}"
+        self._name = name
+        self.holder = holder
+        self.epoch = 0
+        self._clock = clock
+        self._until = 0.0
+        self._seen: tuple[str, float] = ("", 0.0)
+
+    def valid(self) -> bool:
+        """Tell whether an effect may start now."""
+        return self._clock() < self._until - MARGIN
+
+    def check(self) -> None:
+        """Raise LeaseLostError unless an effect may start now."""
+        if not self.valid():
+            raise LeaseLostError(f"the lease {self._name} ran out")
+
+    async def acquire(self) -> None:
+        """Wait until the lease is ours."""
+        waiting = False
+        while not await self._try():
+            if not waiting:
+                log.info("waiting for the lease %s", self._name)
+            waiting = True
+            await asyncio.sleep(RETRY)
+        log.info("leading as %s in epoch %d", self.holder, self.epoch)
+
+    async def keep(self) -> None:
+        """Renew the lease until it is lost, then return."""
+        while self._clock() < self._until:
+            await asyncio.sleep(RENEW)
+            try:
+                if not await self._try():
+                    return
+            except KubeError as error:
+                log.warning("lease not renewed: %s", error)
+
+    async def release(self) -> None:
+        """Give the lease up, so that the next leader need not wait for its end."""
+        self._until = 0.0
+        try:
+            lease = await self._kube.get(self._path)
+            if lease["spec"].get("holderIdentity") == self.holder:
+                lease["spec"]["holderIdentity"] = ""
+                await self._kube.put(self._path, lease)
+        except KubeError as error:
+            log.warning("lease not released: %s", error)
+
+    async def _try(self) -> bool:
+        """Create, renew or take over the lease, guarded by its version; False when it is another's."""
+        started = self._clock()
+        try:
+            lease = await self._kube.get(self._path)
+        except KubeError as error:
+            if error.status != 404:
+                raise
+            body = {
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": {"name": self._name},
+                "spec": self._spec(1),
+            }
+            return await self._write(self._kube.post(self._collection, body), started, 1)
+        spec = lease["spec"]
+        other = spec.get("holderIdentity") not in ("", None, self.holder)
+        if other and not self._expired(
+            lease["metadata"]["resourceVersion"], float(spec.get("leaseDurationSeconds") or DURATION)
+        ):
+            return False
+        mine = spec.get("holderIdentity") == self.holder
+        epoch = int(spec.get("leaseTransitions") or 0) + (0 if mine else 1)
+        body = {**lease, "spec": {**spec, **self._spec(epoch, renew=mine)}}
+        return await self._write(self._kube.put(self._path, body), started, epoch)
+
+    def _expired(self, version: str, duration: float) -> bool:
+        """Tell whether another's lease has not changed for its duration, as seen by our clock."""
+        if self._seen[0] != version:
+            self._seen = (version, self._clock())
+        return self._clock() > self._seen[1] + duration
+
+    async def _write(self, request: Any, started: float, epoch: int) -> bool:
+        try:
+            await request
+        except KubeError as error:
+            if error.status == 409:
+                return False
+            raise
+        self._until, self.epoch = started + DURATION, epoch
+        return True
+
+    def _spec(self, epoch: int, *, renew: bool = False) -> dict[str, Any]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {
+            "holderIdentity": self.holder,
+            "leaseDurationSeconds": int(DURATION),
+            "renewTime": now,
+            "leaseTransitions": epoch,
+        }
+        return spec if renew else {**spec, "acquireTime": now}

@@ -1,0 +1,39 @@
+"""Every Prometheus metric, and functions that observe our types. Nothing else imports prometheus_client.
+
+Labels are bounded sets: no name, namespace or id of a VM (cardinality).
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from stoker.core.actions import Decision
+
+REGISTRY = CollectorRegistry()
+
+DECISIONS = Counter(
+    "stoker_decisions_total", "Decisions by action and reason.", ("action", "reason"), registry=REGISTRY
+)
+PASSES = Histogram("stoker_reconcile_seconds", "Time of one pass over a VM.", registry=REGISTRY)
+ERRORS = Counter("stoker_reconcile_errors_total", "Passes that ended in an unexpected error.", registry=REGISTRY)
+CALLS = Histogram("stoker_openstack_request_seconds", "Time of OpenStack calls.", ("call", "code"), registry=REGISTRY)
+WRITES = Counter("stoker_kubernetes_writes_total", "Writes to the API server.", ("what",), registry=REGISTRY)
+BACKLOG = Gauge("stoker_backlog", "VMs waiting for a pass.", registry=REGISTRY)
+BACKLOG_AGE = Gauge("stoker_backlog_oldest_seconds", "How long the VM waiting longest has waited.", registry=REGISTRY)
+ORPHANS = Gauge("stoker_orphans", "Stacks of ours without an object.", ("tenant",), registry=REGISTRY)
+LEADER = Gauge("stoker_leader", "1 while this process leads.", registry=REGISTRY)
+
+
+def observe_decision(decision: Decision) -> None:
+    """Count a decision."""
+    DECISIONS.labels(type(decision.action).__name__, decision.reason.value).inc()
+
+
+def observe_call(call: str, code: str, seconds: float) -> None:
+    """Record an OpenStack call: its name, "ok" or an error code, and its time."""
+    CALLS.labels(call, code).observe(seconds)
+
+
+def observe_write(what: str) -> None:
+    """Count a write to the API server."""
+    WRITES.labels(what).inc()

@@ -1,0 +1,102 @@
+"""What Stoker needs of a cloud: protocols and values. The adapter and its stand-ins in tests both speak this.
+
+Every method blocks, has a total deadline, and raises `CloudError` with a classified `Fault`, nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from stoker.core.faults import Fault
+from stoker.core.inputs import Inputs
+from stoker.core.stack import Listing, Outputs, Probe
+
+
+class CloudError(Exception):
+    """A call failed; `fault` says how, and whether it may still land."""
+
+    def __init__(self, fault: Fault, request_id: str | None = None) -> None:
+        super().__init__(f"{fault.code}: {fault.message}")
+        self.fault = fault
+        self.request_id = request_id
+        """OpenStack's id of the failed request, for the audit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a Tenant's Secret holds, parsed strictly."""
+
+    kind: str
+    """"application-credential" or "password"."""
+
+    id: str
+    """Application credential id, or user name."""
+
+    secret: str
+    """Never printed."""
+
+    user_domain: str = "Default"
+    """Domain of the user; only for passwords."""
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.kind}, {self.id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how a tenant's cloud is reached: a Cloud's spec and the Tenant's pin, as plain values."""
+
+    auth_url: str
+    region: str
+    interface: str
+    project: str
+    """Id of the pinned project."""
+
+    ca_bundle: str | None = None
+    """PEM text, or None for the system's."""
+
+    allowed_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Heat accepted a create."""
+
+    stack_id: str
+    request_id: str | None = None
+
+
+class Heat(Protocol):
+    """Stacks of one project."""
+
+    def create(self, name: str, tags: tuple[str, ...], inputs: Inputs, *, timeout_minutes: int) -> Created:
+        """Ask for a stack. MUST NOT be retried here: the answer may be lost while the stack is not."""
+
+    def delete(self, name: str, stack_id: str) -> None:
+        """Ask for the deletion by `{name}/{id}`. Deleting what is gone succeeds."""
+
+    def find(self, name: str) -> Listing:
+        """List the stacks of that name, ours or not."""
+
+    def list(self, tags: tuple[str, ...]) -> Listing:
+        """List all stacks that carry all the tags, complete or raising: never part of a listing."""
+
+    def probe(self, name: str, stack_id: str) -> Probe:
+        """Look at one stack by id."""
+
+    def outputs(self, name: str, stack_id: str) -> Outputs:
+        """Read the standard outputs."""
+
+
+class Project(Protocol):
+    """A tenant's project, with a token for it."""
+
+    @property
+    def heat(self) -> Heat: ...
+
+    def verify(self) -> None:
+        """Get a token and check that it is for the pinned project and that Heat's endpoint is allowed."""
+
+    def close(self) -> None:
+        """Close connections; the token is left to expire."""

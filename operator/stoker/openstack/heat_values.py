@@ -1,0 +1,108 @@
+"""Heat's JSON as values. Whatever lacks what it must have raises KeyError or TypeError, which `HeatClient` translates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from stoker.core.classify import redacted
+from stoker.core.faults import one_line
+from stoker.core.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a stack."""
+
+    name: str
+    type: str
+    status: str
+    """`<action>_<state>`, as of a stack."""
+
+    reason: str = ""
+    physical_id: str = ""
+    """Empty before it is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a stack or to a resource of it."""
+
+    id: str
+    time: datetime | None
+    resource: str
+    """Name of the resource, or of the stack itself."""
+
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What Heat believes that an update would do to each resource. It cannot guarantee it."""
+
+    unchanged: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+def stack_of(entry: dict[str, Any], project: str) -> Stack:
+    """Return an entry of a listing, or a stack shown."""
+    tags = entry.get("tags") or []
+    return Stack(
+        id=_text(entry["id"]),
+        name=_text(entry["stack_name"]),
+        project=str(entry.get("project") or project),
+        status=_text(entry["stack_status"]),
+        reason=str(entry.get("stack_status_reason") or ""),
+        tags=frozenset(str(tag) for tag in (tags.split(",") if isinstance(tags, str) else tags)),
+        created=_time(entry.get("creation_time")),
+    )
+
+
+def resource_of(entry: dict[str, Any]) -> Resource:
+    """Return one resource."""
+    return Resource(
+        _text(entry["resource_name"]),
+        _text(entry["resource_type"]),
+        _text(entry["resource_status"]),
+        one_line(redacted(str(entry.get("resource_status_reason") or ""))),
+        str(entry.get("physical_resource_id") or ""),
+    )
+
+
+def event_of(entry: dict[str, Any]) -> Event:
+    """Return one event."""
+    return Event(
+        _text(entry["id"]),
+        _time(entry.get("event_time")),
+        str(entry.get("resource_name") or ""),
+        _text(entry["resource_status"]),
+        one_line(redacted(str(entry.get("resource_status_reason") or ""))),
+    )
+
+
+def plan_of(changes: dict[str, Any]) -> Plan:
+    """Return a preview's answer."""
+
+    def names(kind: str) -> tuple[str, ...]:
+        return tuple(sorted(_text(entry["resource_name"]) for entry in changes.get(kind) or ()))
+
+    return Plan(names("unchanged"), names("updated"), names("replaced"), names("added"), names("deleted"))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _time(text: Any) -> datetime | None:
+    """Heat writes UTC, with or without a Z."""
+    try:
+        return datetime.fromisoformat(str(text).removesuffix("Z")).replace(tzinfo=UTC) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""The imperative shell: gather, decide, perform, report."""

@@ -1,0 +1,170 @@
+"""The whole operator on one page: gather, decide, perform, report.
+
+A pass gathers one VM's world, asks the core what to do, does that one thing, and looks again. Everything that matters
+was decided by the core; everything here is a call.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from stoker import metrics
+from stoker.api.virtualmachine import VirtualMachine
+from stoker.core.actions import Decision, Nothing, Outlook, Reason, Release
+from stoker.core.common import call_failed
+from stoker.core.decide import decide
+from stoker.core.status import derive
+from stoker.core.world import World
+from stoker.kube.client import KubeError
+from stoker.kube.events import Events
+from stoker.kube.lease import LeaseLostError
+from stoker.kube.objects import Objects
+from stoker.openstack.base import CloudError
+from stoker.reconcile.effects import Effects
+from stoker.reconcile.gather import Gatherer
+from stoker.reconcile.memory import VmCache, VmMemory
+from stoker.reconcile.queue import Key, Priority, WorkQueue
+from stoker.reconcile.tenants import TenantRuntime
+
+log = logging.getLogger(__name__)
+
+PASSES = 8
+"""Passes in one go; a VM that wants more waits its turn again."""
+
+FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
+"""Back-off after an unexpected error, seconds."""
+
+TRANSIENT = {
+    Reason.ENROLLING,
+    Reason.CLAIMING,
+    Reason.LOOKING,
+    Reason.ADOPTING,
+    Reason.READING_OUTPUTS,
+    Reason.CREATING,
+}
+"""Reasons that pass within a second: a status that says them would be a write for nobody."""
+
+
+ACTS = {Reason.DUPLICATE_STACKS, Reason.RETAINED, Reason.CLEANING_UP}
+"""Reasons of actions that a person would want to know of; others are told when the status says them."""
+
+
+class Reconciler:
+    """Runs passes for the keys of the queue."""
+
+    def __init__(
+        self, cache: VmCache, queue: WorkQueue, gatherer: Gatherer, effects: Effects, objects: Objects, events: Events
+    ) -> None:
+        self._cache, self._queue, self._gatherer = cache, queue, gatherer
+        self._effects, self._objects, self._events = effects, objects, events
+
+    async def work(self) -> None:
+        """Take keys and run them, for ever. One poisoned VM never stops the others."""
+        while True:
+            key = await self._queue.get()
+            started = time.monotonic()
+            try:
+                await self.run(key)
+            except LeaseLostError:
+                raise
+            except Exception:  # noqa: BLE001 -- the one place: a poisoned VM must not stop the others
+                self._postpone(key)
+            finally:
+                metrics.PASSES.observe(time.monotonic() - started)
+                self._queue.done(key)
+
+    def _postpone(self, key: Key) -> None:
+        metrics.ERRORS.inc()
+        memory = self._cache.memories.get(key)
+        failures = memory.failures if memory else 0
+        log.exception(  # noqa: LOG004 -- called by the handler in `work`
+            "pass failed", extra={"vm": "/".join(key), "failures": failures + 1}
+        )
+        if memory:
+            memory.failures += 1
+        self._queue.add_after(key, min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(failures, 9)))
+
+    async def run(self, key: Key) -> None:
+        """Run passes for one VM until there is nothing to do now."""
+        for _ in range(PASSES):
+            vm = self._cache.get(key)
+            if vm is None:
+                if key in self._cache.objects:
+                    log.error(
+                        "the object does not fit this version's schema; it is left alone", extra={"vm": "/".join(key)}
+                    )
+                return
+            memory = self._cache.memory(vm)
+            try:
+                if await self._pass(key, vm, memory):
+                    return
+            except KubeError as error:
+                self._conflict(key, memory, error)
+                return
+        self._queue.add(key, Priority.LISTING)
+
+    async def _pass(self, key: Key, vm: VirtualMachine, memory: VmMemory) -> bool:
+        """Gather, decide, perform, report; True when there is nothing more to do now."""
+        world, runtime = await self._gatherer.gather(vm, memory)
+        decision = decide(world)
+        _tell(world, decision)
+        try:
+            await self._effects.perform(world, decision.action, memory, runtime)
+            memory.failures = 0
+        except CloudError as error:
+            memory.failures += 1
+            decision = call_failed(world, error.fault, memory.failures)
+        if isinstance(decision.action, Nothing):
+            await self._report(world, decision)
+        else:
+            if decision.reason in ACTS or decision.fault:
+                await self._events.tell(vm, decision)
+            if not isinstance(decision.action, Release):
+                return False
+        self._wait(key, world, decision, runtime)
+        return True
+
+    def _conflict(self, key: Key, memory: VmMemory, error: KubeError) -> None:
+        """After a refused write nothing cached about operations is trusted; look again shortly."""
+        memory.operations, memory.held = None, None
+        if error.status == 404:
+            return  # the object is gone; its event follows
+        if error.status != 409:
+            log.warning("write refused", extra={"vm": "/".join(key), "error": str(error)})
+        memory.failures += 1
+        self._queue.add_after(key, min(LONGEST_RETRY, 0.2 * 2.0 ** min(memory.failures, 11)))
+
+    async def _report(self, world: World, decision: Decision) -> None:
+        """Write the status and say what changed, unless it will have passed in a second."""
+        if decision.reason in TRANSIENT and decision.outlook is Outlook.PROGRESSING:
+            return
+        vm = world.vm
+        stored = self._cache.objects[vm.metadata.namespace, vm.metadata.name].get("status") or {}
+        written = await self._objects.report(vm, stored, derive(world, decision))
+        if written is None:
+            return
+        metrics.observe_write("status")
+        self._cache.store(written)
+        await self._events.tell(vm, decision)
+
+    def _wait(self, key: Key, world: World, decision: Decision, runtime: TenantRuntime | None) -> None:
+        if runtime:
+            runtime.move(world.identity.id, moving=decision.moving)
+        if decision.requeue_after is not None:
+            self._queue.add_after(key, max(decision.requeue_after, 0.05))
+
+
+def _tell(world: World, decision: Decision) -> None:
+    """Log a decision: what changes something at info, the rest at debug."""
+    metrics.observe_decision(decision)
+    level = logging.DEBUG if isinstance(decision.action, Nothing) else logging.INFO
+    log.log(
+        level,
+        decision.message,
+        extra={
+            "vm": f"{world.vm.metadata.namespace}/{world.vm.metadata.name}",
+            "action": type(decision.action).__name__,
+            "reason": decision.reason.value,
+        },
+    )

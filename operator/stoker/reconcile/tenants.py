@@ -1,0 +1,168 @@
+"""Tenants at run time: the project behind each, its poller, and what its newest listing showed.
+
+Observation is per project, not per VM: one listing feeds all of a tenant's VMs, about once a second while something
+moves and every 45 s at rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from stoker import metrics
+from stoker.api.errors import ErrorCode
+from stoker.api.tenant import Tenant
+from stoker.core.faults import Fault
+from stoker.core.identity import cluster_tags, tag_value
+from stoker.core.stack import Listing, Stack, Unknown
+from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
+from stoker.reconcile.queue import Key
+
+log = logging.getLogger(__name__)
+
+STALE = 120.0
+"""Age from which a listing is no longer believed, seconds: after it, Ready is Unknown rather than old."""
+
+Connect = Callable[[Endpoint, Credentials], Project]
+Wake = Callable[[Key], None]
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """One listing of a project, indexed by the VM's id."""
+
+    listing: Listing
+    by_vm: dict[str, tuple[Stack, ...]]
+
+    @classmethod
+    def of(cls, listing: Listing) -> Snapshot:
+        by_vm: dict[str, list[Stack]] = {}
+        for stack in listing.stacks:
+            if vm_id := tag_value(stack.tags, "stoker-vm"):
+                by_vm.setdefault(vm_id, []).append(stack)
+        return cls(listing, {vm_id: tuple(stacks) for vm_id, stacks in by_vm.items()})
+
+
+@dataclass(slots=True)
+class TenantRuntime:
+    """One tenant while this process leads."""
+
+    tenant: Tenant
+    cluster: str
+    poll_seconds: float
+    rest_seconds: float
+    threads: ThreadPoolExecutor
+    """This tenant's own: a slow cloud uses up its own threads and nobody else's."""
+
+    may_act: Callable[[], None]
+    """Raises when the lease no longer allows an effect."""
+
+    wake: Callable[[str], None]
+    """Wakes the VM with that id."""
+
+    wake_all: Callable[[str], None]
+    """Wakes all VMs of the tenant of that name."""
+
+    project: Project | None = None
+    fault: Fault | None = None
+    """Why the tenant cannot be used, from its newest verification."""
+
+    snapshot: Snapshot | None = None
+    poll_fault: Fault | None = None
+    moving: set[str] = field(default_factory=set)
+    """Ids of VMs with something under way."""
+
+    basis: tuple[Any, ...] = ()
+    """What the project was made from: a change means a new connection."""
+
+    _nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._poll_for_ever(), name=f"poll-{self.tenant.metadata.name}")
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self.project:
+            self.project.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def move(self, vm_id: str, *, moving: bool) -> None:
+        """Note whether something is under way for a VM; the poller speeds up and each listing wakes it."""
+        if not moving:
+            self.moving.discard(vm_id)
+        elif vm_id not in self.moving:
+            self.moving.add(vm_id)
+            self._nudge.set()
+
+    def view(self, vm_id: str) -> Listing | Unknown:
+        """Return the VM's part of the newest listing, or why there is none that can be believed."""
+        if self.fault:
+            return Unknown(self.fault)
+        snapshot = self.snapshot
+        if snapshot and time.monotonic() - snapshot.listing.as_of < STALE:
+            return Listing(snapshot.listing.as_of, snapshot.by_vm.get(vm_id, ()))
+        return Unknown(self.poll_fault or Fault(ErrorCode.CLOUD_UNAVAILABLE, "the project was not listed yet"))
+
+    async def call(self, name: str, function: Callable[[Project], Result], *, effect: bool = False) -> Result:
+        """Run a blocking call on the project in a thread: bounded in number, timed, and only while we may act."""
+        if self.project is None:
+            raise CloudError(self.fault or Fault(ErrorCode.TENANT_NOT_READY, "the tenant is not connected"))
+        started, code, project = time.monotonic(), "ok", self.project
+
+        def run() -> Result:
+            if effect:
+                self.may_act()  # here, since waiting for a thread may have outlasted the lease
+            return function(project)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+        except CloudError as error:
+            code = error.fault.code.value
+            raise
+        finally:
+            metrics.observe_call(name, code, time.monotonic() - started)
+
+    async def _poll_for_ever(self) -> None:
+        while True:
+            spent = await self.poll()
+            self._nudge.clear()
+            if self.moving:
+                await asyncio.sleep(max(self.poll_seconds, spent))
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._nudge.wait(), self.rest_seconds * random.uniform(0.9, 1.1))  # noqa: S311
+
+    async def poll(self) -> float:
+        """List the project once, wake whom it concerns, and return the seconds it took."""
+        started = time.monotonic()
+        try:
+            listing = await self.call("list", lambda project: project.heat.list(cluster_tags(self.cluster)))
+        except CloudError as error:
+            if self.poll_fault is None or self.poll_fault.code is not error.fault.code:
+                log.warning(
+                    "listing failed", extra={"tenant": self.tenant.metadata.name, "error": error.fault.sentence}
+                )
+            was_known = isinstance(self.view(""), Listing)
+            self.poll_fault = error.fault
+            if self.snapshot is None or (was_known and not isinstance(self.view(""), Listing)):
+                self.wake_all(self.tenant.metadata.name)
+            return time.monotonic() - started
+        before, self.snapshot, self.poll_fault = self.snapshot, Snapshot.of(listing), None
+        old = before.by_vm if before else {}
+        changed = {vm_id for vm_id in {*old, *self.snapshot.by_vm} if old.get(vm_id) != self.snapshot.by_vm.get(vm_id)}
+        if before is None:
+            self.wake_all(self.tenant.metadata.name)
+        for vm_id in changed | self.moving:
+            self.wake(vm_id)
+        return time.monotonic() - started

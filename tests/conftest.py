@@ -1,0 +1,54 @@
+"""Fixtures of the real environment; everything that a test makes lives in a namespace and a project of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+import onboard
+from localenv.settings import LocalSettings
+from support.cluster import Cluster
+from support.openstack_projects import Project, create_project, delete_project
+from support.operator import OperatorThread
+
+
+@pytest.fixture(scope="session")
+def local() -> LocalSettings:
+    """The running local environment; `make test` brings it up."""
+    settings = LocalSettings.load()
+    for file in ("kubeconfig", "kubeconfig-operator", "clouds.yaml"):
+        assert (settings.state / file).exists(), f"{settings.state / file} is missing: run `make up` first"
+    return settings
+
+
+@pytest.fixture(scope="session")
+def onboarded(local: LocalSettings) -> LocalSettings:
+    """The environment with CRDs, templates and the Cloud."""
+    onboard.main()
+    return local
+
+
+@pytest.fixture
+def project(onboarded: LocalSettings) -> Iterator[Project]:
+    """An OpenStack project of its own, with a restricted application credential."""
+    project = create_project(onboarded, f"test-{uuid.uuid4().hex[:8]}")
+    yield project
+    delete_project(onboarded, project)
+
+
+@pytest.fixture
+def cluster(onboarded: LocalSettings, project: Project) -> Iterator[Cluster]:
+    """A namespace and a Tenant of its own on the real API server."""
+    cluster = Cluster(onboarded, project)
+    cluster.open()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def operator(onboarded: LocalSettings) -> Iterator[OperatorThread]:
+    """The operator, in this process, with the service account's rights."""
+    with OperatorThread(onboarded) as running:
+        yield running

@@ -1,0 +1,236 @@
+"""What the table of scenarios leaves open: the edges of every span, and the fields of actions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from stoker.api.errors import ErrorCode
+from stoker.api.operation import OperationType
+from stoker.core.actions import (
+    Claim,
+    CreateStack,
+    DeleteStack,
+    LookById,
+    LookByName,
+    Nothing,
+    Settle,
+)
+from stoker.core.decide import decide
+from stoker.core.faults import Fault
+from stoker.core.stack import Probe
+from stoker.core.world import Accepted, Held, Refused, World
+from support.build import CLOCK, CREATE, DELETE, NOW, UID, active, listing, operation, stack, world
+
+OPEN, OPEN_DELETE = operation(), operation(OperationType.DELETE)
+ACCEPTED = operation(outcome="Accepted", stack_id="s1")
+DONE = operation(state="Succeeded", outcome="Accepted", stack_id="s1")
+HELD = Held(CREATE, 1, since=CLOCK - 10)
+HELD_DELETE = Held(DELETE, 1, since=CLOCK - 10)
+GOING = active(deleting=True)
+FOREIGN = stack(ours=False)
+
+
+def failed(due_in: float = 0.0, **more: object):
+    """Return a create whose last attempt failed and whose next one is due in so many seconds."""
+    due = NOW + timedelta(seconds=due_in)
+    return operation(**{"outcome": "Failed", "last_error": "NoValidHost", "next_retry_time": due, **more})
+
+
+def waited(seconds: float, **more: object) -> World:
+    """Return the world of an unanswered create that is so old, with a listing of this instant."""
+    return world(operations=(OPEN,), unresolved_since=CLOCK - seconds, listing=listing(as_of=CLOCK), **more)
+
+
+def named(as_of: float, *stacks) -> World:
+    """Return the world of a held claim, with a look by name that began then."""
+    return world(operations=(OPEN,), held=HELD, named=listing(*stacks, as_of=as_of))
+
+
+def deleting(status: str, since: float, **more: object) -> World:
+    held = replace(HELD_DELETE, since=CLOCK - since)
+    return world(GOING, stack(status), operations=(DONE, OPEN_DELETE), held=held, **more)
+
+
+def in_progress(seconds: float, status: str = "CREATE_IN_PROGRESS", **more: object) -> World:
+    return world(None, stack(status, created=NOW - timedelta(seconds=seconds)), operations=(ACCEPTED,), **more)
+
+
+def probed(as_of: float, **more: object) -> World:
+    return world(active(), operations=(DONE,), probe=Probe(as_of, "s1", None), **more)
+
+
+EDGES: dict[str, tuple[World, type, str]] = {
+    "a look that began with the claim is not newer": (named(HELD.since), LookByName, "Looking"),
+    "a look that began after the claim is": (named(HELD.since + 0.001), CreateStack, "Creating"),
+    "a foreign stack seen before the claim proves nothing": (
+        named(HELD.since, FOREIGN),
+        LookByName,
+        "Looking",
+    ),
+    "a foreign stack of another name is nobody's concern": (
+        named(CLOCK - 1, replace(FOREIGN, name="vm-x")),
+        CreateStack,
+        "Creating",
+    ),
+    "a stack in another project is foreign": (
+        named(CLOCK - 1, stack(project="other")),
+        Settle,
+        "NameConflict",
+    ),
+    "another attempt's claim is not held": (
+        world(operations=(operation(attempts=2),), held=HELD, named=listing(), unresolved_since=CLOCK),
+        Nothing,
+        "AwaitingAnswer",
+    ),
+    "another attempt's answer is not recorded": (
+        world(
+            operations=(operation(attempts=2),),
+            held=replace(HELD, sent=True, answer=Accepted("s1")),
+            unresolved_since=CLOCK,
+        ),
+        Nothing,
+        "AwaitingAnswer",
+    ),
+    "a foreign stack does not end a create that was sent": (
+        world(operations=(OPEN,), held=replace(HELD, sent=True), named=listing(FOREIGN), unresolved_since=CLOCK - 10),
+        Nothing,
+        "AwaitingAnswer",
+    ),
+    "a foreign stack that nobody claimed against does not stop a claim": (
+        world(named=listing(FOREIGN)),
+        Claim,
+        "Claiming",
+    ),
+    "a create may land until its deadline": (waited(119.9), Nothing, "AwaitingAnswer"),
+    "a create may not land at its deadline": (waited(120.0), Settle, "Timeout"),
+    "a failed attempt waits until its time": (world(operations=(failed(1.0),)), Nothing, "NoValidHost"),
+    "a failed attempt is due at its time": (world(operations=(failed(0.0),)), Claim, "Claiming"),
+    "a failed attempt without a time is due": (world(operations=(failed(next_retry_time=None),)), Claim, "Claiming"),
+    "an action in progress is not stuck at its time-out": (in_progress(3900), Nothing, "InProgress"),
+    "an action in progress is stuck after its time-out": (in_progress(3901), Nothing, "Stuck"),
+    "a clean-up of an old stack that we just asked for is not stuck": (
+        in_progress(4300, "DELETE_IN_PROGRESS", last_effect=CLOCK - 2),
+        Nothing,
+        "InProgress",
+    ),
+    "a clean-up is stuck when its own time-out has passed": (
+        world(
+            None,
+            operations=(ACCEPTED,),
+            last_effect=CLOCK,
+            clock=CLOCK + 3901,
+            listing=listing(stack("DELETE_IN_PROGRESS", created=NOW - timedelta(hours=3)), as_of=CLOCK + 3900),
+        ),
+        Nothing,
+        "Stuck",
+    ),
+    "an action of unknown age is not stuck": (
+        world(None, stack("CREATE_IN_PROGRESS", created=None), operations=(ACCEPTED,)),
+        Nothing,
+        "InProgress",
+    ),
+    "a look by id from before our last effect proves nothing": (
+        probed(CLOCK - 5, last_effect=CLOCK - 5),
+        LookById,
+        "Looking",
+    ),
+    "a look by id after our last effect does": (probed(CLOCK - 4, last_effect=CLOCK - 5), Claim, "StackMissing"),
+    "a look at another stack proves nothing": (
+        world(active(), operations=(DONE,), probe=Probe(CLOCK - 1, "s2", None)),
+        LookById,
+        "Looking",
+    ),
+    "a deletion is not asked for again before its time": (deleting("DELETE_IN_PROGRESS", 599.9), Nothing, "Deleting"),
+    "a deletion is asked for again at its time": (deleting("DELETE_IN_PROGRESS", 600), DeleteStack, "Deleting"),
+    "a first failed deletion waits for 15 s": (
+        deleting("DELETE_FAILED", 500, last_effect=CLOCK - 14.9, effects=1),
+        Nothing,
+        "StackFailed",
+    ),
+    "a first failed deletion is repeated after 15 s": (
+        deleting("DELETE_FAILED", 500, last_effect=CLOCK - 15, effects=1),
+        DeleteStack,
+        "Deleting",
+    ),
+    "no failed deletion waits for more than 5 min": (
+        deleting("DELETE_FAILED", 500, last_effect=CLOCK - 300, effects=1000),
+        DeleteStack,
+        "Deleting",
+    ),
+    "the second stack of a VM is deleted while the first one goes": (
+        world(GOING, stack("DELETE_IN_PROGRESS"), stack(id="s2"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE),
+        DeleteStack,
+        "Deleting",
+    ),
+}
+
+
+@pytest.mark.parametrize(("snapshot", "action", "reason"), EDGES.values(), ids=EDGES)
+def test_edge(snapshot: World, action: type, reason: str) -> None:
+    decision = decide(snapshot)
+    assert (type(decision.action), decision.reason.value) == (action, reason)
+
+
+def settled(snapshot: World) -> Settle:
+    """Return the record that a decision asks for."""
+    action = decide(snapshot).action
+    assert isinstance(action, Settle)
+    return action
+
+
+def test_an_accepted_create_is_recorded_with_its_stack() -> None:
+    answered = world(operations=(OPEN,), held=replace(HELD, sent=True, answer=Accepted("s9")))
+    assert settled(answered) == Settle(CREATE, "Running", "Accepted", "s9")
+
+
+def test_a_refusal_that_may_pass_is_recorded_with_its_next_time() -> None:
+    refused = Refused(Fault(ErrorCode.RATE_LIMITED, "create: slow down", retry_after=90.0))
+    made = settled(world(operations=(OPEN,), held=replace(HELD, sent=True, answer=refused)))
+    assert made == Settle(
+        CREATE, "Running", "Failed", None, "RateLimited", "create: slow down", NOW + timedelta(seconds=90)
+    )
+
+
+def test_a_refusal_for_good_has_no_next_time() -> None:
+    refused = Refused(Fault(ErrorCode.INVALID_SPEC, "create: no"))
+    made = settled(world(operations=(OPEN,), held=replace(HELD, sent=True, answer=refused)))
+    assert (made.state, made.next_retry_time) == ("Failed", None)
+
+
+@pytest.mark.parametrize(("attempts", "state"), [(4, "Running"), (5, "Failed")])
+def test_five_failed_stacks_are_enough(attempts: int, state: str) -> None:
+    create = operation(outcome="Accepted", stack_id="s1", attempts=attempts)
+    made = settled(world(None, stack("CREATE_FAILED"), operations=(create,)))
+    assert (made.state, made.stack_id, made.error) == (state, "s1", "StackFailed")
+
+
+def test_refusals_do_not_count_as_failed_stacks() -> None:
+    held = replace(HELD, attempt=99, sent=True, answer=Refused(Fault(ErrorCode.CLOUD_UNAVAILABLE, "down")))
+    assert settled(world(operations=(operation(attempts=99),), held=held)).state == "Running"
+
+
+def test_the_next_attempt_is_of_the_same_operation() -> None:
+    create = failed(attempts=3)
+    assert decide(world(operations=(create,))).action == Claim(CREATE, create.spec, 4)
+
+
+def test_a_delete_is_claimed_for_this_very_object() -> None:
+    action = decide(world(GOING, stack(), operations=(DONE,))).action
+    assert isinstance(action, Claim)
+    assert (action.operation, action.spec.type, action.spec.cause, action.attempt) == (DELETE, "Delete", UID, 1)
+
+
+def test_of_unrecorded_stacks_the_earliest_is_kept() -> None:
+    late = stack(id="a-late")
+    early = stack(id="z-early", created=NOW - timedelta(hours=1))
+    assert decide(world(None, late, early)).action == DeleteStack(late.name, "a-late")
+
+
+def test_pauses_end_when_their_reason_does() -> None:
+    assert decide(waited(100)).requeue_after == pytest.approx(20)
+    assert decide(world(operations=(failed(42),))).requeue_after == pytest.approx(42)
+    late = world(operations=(OPEN,), unresolved_since=CLOCK - 200, listing=listing(as_of=CLOCK - 90))
+    assert decide(late).requeue_after == pytest.approx(1)

@@ -1,0 +1,273 @@
+"""The specification as a table: one sentence, one world, one decision. The composed chain is tested: order is behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from stoker.api.errors import ErrorCode
+from stoker.api.operation import OperationType
+from stoker.core import decide as specification
+from stoker.core.actions import (
+    Claim,
+    CreateStack,
+    DeleteStack,
+    Enroll,
+    LookById,
+    LookByName,
+    Nothing,
+    Outlook,
+    ReadOutputs,
+    Reason,
+    Release,
+    Retain,
+    Settle,
+)
+from stoker.core.decide import ABSENT, PRESENT, RULES, decide
+from stoker.core.faults import Fault
+from stoker.core.stack import Outputs, Probe, Unknown
+from stoker.core.world import Accepted, Held, Lost, Refused, World
+from support.build import (
+    CLOCK,
+    CREATE,
+    DELETE,
+    IDENTITY,
+    INPUTS,
+    NOW,
+    UID,
+    active,
+    listing,
+    operation,
+    stack,
+    vm,
+    world,
+)
+
+DOWN = Fault(ErrorCode.CLOUD_UNAVAILABLE, "list stacks: HTTP 503")
+NO_FLAVOR = Fault(ErrorCode.FLAVOR_NOT_FOUND, "create stack: no flavor")
+NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "no Tenant")
+NO_HOST = (
+    'Resource CREATE failed: ResourceInError: resources.server: Went to status ERROR due to "No valid host was found."'
+)
+OUTPUTS = Outputs("server", "10.0.0.4")
+LATER, EARLIER = NOW + timedelta(minutes=5), NOW - timedelta(minutes=5)
+HELD = Held(CREATE, 1, since=CLOCK - 10)
+SENT = replace(HELD, sent=True)
+OPEN = operation()
+ACCEPTED = operation(outcome="Accepted", stack_id="s1")
+WAITING = operation(outcome="Failed", last_error="NoValidHost", message="full", next_retry_time=LATER)
+DUE = operation(outcome="Failed", last_error="NoValidHost", message="full", next_retry_time=EARLIER)
+DEAD = operation(state="Failed", outcome="Failed", last_error="StackFailed", message="broken", stack_id="s1")
+DONE = operation(state="Succeeded", outcome="Accepted", stack_id="s1")
+OPEN_DELETE = operation(OperationType.DELETE)
+HELD_DELETE = Held(DELETE, 1, since=CLOCK - 10)
+LOOKED = listing(as_of=CLOCK - 5)
+GONE = Probe(CLOCK - 1, "s1", None)
+OLD_ID = replace(IDENTITY, id="22222222-2222-4222-8222-222222222222")
+GOING = vm(deleting=True)
+WAS_ACTIVE = active(deleting=True)
+
+Row = tuple[World, type, str, Outlook]
+P, S, B, R, U = Outlook.PROGRESSING, Outlook.SETTLED, Outlook.BLOCKED, Outlook.RETRYING, Outlook.UNKNOWN
+
+PRESENT_ROWS: dict[str, Row] = {
+    "of two objects with one id, the younger touches nothing": (world(duplicate_of="team-a/web-0"), Nothing, "DuplicateIdentity", B),
+    "a new VM gets its finalizer and id first": (world(vm(enrolled=False)), Enroll, "Enrolling", P),
+    "a VM that is not admitted is parked": (world(admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "what cannot be listed is unknown": (world(listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
+    "a look older than the last effect does not count": (world(last_effect=CLOCK), Nothing, "Looking", P),
+    "an admitted VM is claimed before anything is asked for": (world(), Claim, "Claiming", P),
+    "a claim is followed by a look by name": (world(operations=(OPEN,), held=HELD), LookByName, "Looking", P),
+    "a look from before the claim does not count": (
+        world(operations=(OPEN,), held=HELD, named=listing(as_of=CLOCK - 11)), LookByName, "Looking", P),
+    "after claim and absence, the stack is created": (world(operations=(OPEN,), held=HELD, named=LOOKED), CreateStack, "Creating", P),
+    "a claim whose VM is no longer admitted fails": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, admission=NO_TENANT), Settle, "TenantNotFound", B),
+    "a foreign stack of our name is never touched": (
+        world(operations=(OPEN,), held=HELD, named=listing(stack(ours=False), as_of=CLOCK - 5)), Settle, "NameConflict", B),
+    "a foreign stack seen before the claim is looked at again": (
+        world(operations=(OPEN,), held=HELD, named=listing(stack(ours=False), as_of=CLOCK - 11)), LookByName, "Looking", P),
+    "an accepted create is recorded": (world(operations=(OPEN,), held=replace(SENT, answer=Accepted("s1"))), Settle, "Adopting", P),
+    "a refused create is recorded": (world(operations=(OPEN,), held=replace(SENT, answer=Refused(NO_FLAVOR))), Settle, "FlavorNotFound", B),
+    "a lost answer is waited for": (
+        world(operations=(OPEN,), held=replace(SENT, answer=Lost(DOWN)), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "somebody else's open claim is waited for": (world(operations=(OPEN,), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "a look from before the deadline proves no absence": (
+        world(operations=(OPEN,), unresolved_since=CLOCK - 120.5), Nothing, "AwaitingAnswer", P),
+    "past its deadline, an unanswered create failed": (world(operations=(OPEN,), unresolved_since=CLOCK - 200), Settle, "Timeout", R),
+    "a stack that appears settles an open create": (world(None, stack("CREATE_IN_PROGRESS"), operations=(OPEN,)), Settle, "Adopting", P),
+    "a stack in progress is left alone": (world(None, stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)), Nothing, "InProgress", P),
+    "a stack in progress for hours is stuck": (
+        world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Nothing, "Stuck", B),
+    "an unfinished stack without an operation gets one": (world(None, stack("CREATE_FAILED")), Claim, "Claiming", P),
+    "a failed create is recorded with the resource's reason": (
+        world(None, stack("CREATE_FAILED", reason=NO_HOST), operations=(ACCEPTED,)), Settle, "NoValidHost", B),
+    "a failed stack stays until the next try": (world(None, stack("CREATE_FAILED"), operations=(WAITING,)), Nothing, "NoValidHost", B),
+    "a failed stack is removed before the next try": (world(None, stack("CREATE_FAILED"), operations=(DUE,)), DeleteStack, "CleaningUp", P),
+    "a failed operation keeps its stack as evidence": (world(None, stack("CREATE_FAILED"), operations=(DEAD,)), Nothing, "StackFailed", B),
+    "an edit removes the failed stack of a failed operation": (
+        world(vm(generation=2), stack("CREATE_FAILED"), operations=(DEAD,)), DeleteStack, "CleaningUp", P),
+    "a clean-up that failed is tried again after a pause": (
+        world(None, stack("DELETE_FAILED"), operations=(DUE,), last_effect=CLOCK - 2, effects=1), Nothing, "StackFailed", R),
+    "a clean-up that failed is tried again": (
+        world(None, stack("DELETE_FAILED"), operations=(DUE,), last_effect=CLOCK - 20, effects=1), DeleteStack, "CleaningUp", P),
+    "a failed stack that once worked waits for a person": (world(active(), stack("UPDATE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
+    "a failed clean-up of what once worked waits for a person": (
+        world(active(), stack("DELETE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
+    "of two stacks, the recorded one is kept": (
+        world(active(), stack(id="s0"), stack(), operations=(DONE,)), DeleteStack, "DuplicateStacks", P),
+    "of two stacks, one that is going is waited for": (
+        world(active(), stack("DELETE_IN_PROGRESS", id="s0"), stack(), operations=(DONE,)), Nothing, "Active", S),
+    "a complete stack has its outputs read": (world(None, stack(), operations=(ACCEPTED,)), ReadOutputs, "ReadingOutputs", P),
+    "a complete stack ends its operation": (world(None, stack(), operations=(ACCEPTED,), outputs=OUTPUTS), Settle, "Adopting", P),
+    "a complete stack is settled": (world(None, stack(), operations=(DONE,), outputs=OUTPUTS), Nothing, "Active", S),
+    "a settled VM needs neither operation nor admission": (world(active(), stack(), admission=NO_TENANT), Nothing, "Active", S),
+    "an edit of a running VM is said to wait": (
+        world(active(generation=2), stack(inputs="other"), operations=(DONE,)), Nothing, "UpdateNotSupported", B),
+    "an edit that changes nothing in Heat is applied": (world(active(generation=2), stack(), operations=(DONE,)), Nothing, "Active", S),
+    "an edit that cannot be admitted is said": (
+        world(active(generation=2), stack(), operations=(DONE,), admission=NO_FLAVOR), Nothing, "FlavorNotFound", B),
+    "an accepted stack that is not listed is looked at by id": (world(operations=(ACCEPTED,)), LookById, "Looking", P),
+    "an accepted stack that vanished failed": (world(operations=(ACCEPTED,), probe=GONE), Settle, "StackMissing", R),
+    "a failed attempt waits for its time": (world(operations=(WAITING,)), Nothing, "NoValidHost", B),
+    "a failed attempt is claimed again when due": (world(operations=(DUE,)), Claim, "Claiming", P),
+    "a failed attempt is not repeated without admission": (world(operations=(DUE,), admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "an edit ends the failed attempt's operation": (world(vm(generation=2), operations=(WAITING,)), Settle, "Claiming", P),
+    "a failed operation waits for an edit": (world(operations=(DEAD,)), Nothing, "StackFailed", B),
+    "an edit follows a failed operation with a new one": (world(vm(generation=2), operations=(DEAD,)), Claim, "Claiming", P),
+    "a stack that was there is looked at by id": (world(active(), operations=(DONE,)), LookById, "Looking", P),
+    "a stack that was there is made anew": (world(active(), operations=(DONE,), probe=GONE), Claim, "StackMissing", R),
+    "a stack that was there is made anew, once admitted": (
+        world(active(), operations=(DONE,), probe=GONE, admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "a stack that was there is only reported when asked": (
+        world(active(spec={"onStackMissing": "Error"}), operations=(DONE,), probe=GONE), Nothing, "StackMissing", B),
+    "a stack that is there and not listed is waited for": (
+        world(active(), operations=(DONE,), probe=Probe(CLOCK - 1, "s1", stack())), Nothing, "Looking", P),
+    "a stack that lost our tags is never touched": (
+        world(active(), operations=(DONE,), probe=Probe(CLOCK - 1, "s1", stack(ours=False))), Nothing, "OwnershipLost", B),
+    "a stack that was there a while ago is looked at again": (
+        world(active(), operations=(DONE,), probe=Probe(CLOCK - 60, "s1", stack(ours=False))), LookById, "Looking", P),
+}  # fmt: skip
+
+ABSENT_ROWS: dict[str, Row] = {
+    "without our finalizer the object just goes": (world(vm(enrolled=False, deleting=True)), Nothing, "Deleted", P),
+    "a deleted double goes and touches nothing": (world(GOING, stack(), duplicate_of="team-a/web-0"), Release, "DuplicateIdentity", B),
+    "what was never claimed goes, even from a dark cloud": (world(GOING, listing=Unknown(DOWN)), Release, "Deleted", P),
+    "a restored VM is not released unseen": (world(GOING, identity=OLD_ID, listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
+    "a restored VM without a stack goes": (world(GOING, identity=OLD_ID), Release, "Deleted", P),
+    "what cannot be seen keeps its finalizer": (world(WAS_ACTIVE, listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
+    "an accepted create is recorded before the delete": (
+        world(GOING, operations=(OPEN,), held=replace(SENT, answer=Accepted("s1"))), Settle, "Adopting", P),
+    "a create that was never sent is given up": (
+        world(GOING, operations=(OPEN,), held=HELD, unresolved_since=CLOCK - 10), Settle, "Deleting", P),
+    "a create that may still land keeps the finalizer": (
+        world(GOING, operations=(OPEN,), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "a stack that appears settles the create before it is deleted": (
+        world(GOING, stack("CREATE_IN_PROGRESS"), operations=(OPEN,)), Settle, "Adopting", P),
+    "a delete is claimed first": (world(WAS_ACTIVE, stack(), operations=(DONE,)), Claim, "Deleting", P),
+    "a delete that another process claimed is claimed again": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE)), Claim, "Deleting", P),
+    "a delete needs a look after its claim": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE), held=replace(HELD_DELETE, since=CLOCK)), Nothing, "Looking", P),
+    "a stack is deleted by id": (world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE), held=HELD_DELETE), DeleteStack, "Deleting", P),
+    "a stack is deleted while it is being created": (
+        world(GOING, stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED, OPEN_DELETE), held=HELD_DELETE), DeleteStack, "Deleting", P),
+    "a deletion in progress is waited for": (
+        world(WAS_ACTIVE, stack("DELETE_IN_PROGRESS"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE), Nothing, "Deleting", P),
+    "a deletion in progress for ever is asked for again": (
+        world(WAS_ACTIVE, stack("DELETE_IN_PROGRESS"), operations=(DONE, OPEN_DELETE), held=replace(HELD_DELETE, since=CLOCK - 700)),
+        DeleteStack, "Deleting", P),
+    "a failed deletion is said, and tried again after a pause": (
+        world(WAS_ACTIVE, stack("DELETE_FAILED"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE, last_effect=CLOCK - 3, effects=1),
+        Nothing, "StackFailed", R),
+    "in a namespace that is going, a stack is deleted without a record": (
+        world(WAS_ACTIVE, stack(), operations=(DONE,), claimable=False), DeleteStack, "Deleting", P),
+    "a retained stack is recorded": (
+        world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(), operations=(DONE,)), Retain, "Retained", P),
+    "a recorded retained stack is left": (
+        world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(),
+              operations=(DONE, operation(OperationType.DELETE, state="Succeeded", retained=True))), Release, "Retained", P),
+    "a recorded stack that is not listed is looked at by id": (world(WAS_ACTIVE, operations=(DONE, OPEN_DELETE)), LookById, "Looking", P),
+    "a recorded stack without our tags keeps the finalizer": (
+        world(WAS_ACTIVE, operations=(DONE,), probe=Probe(CLOCK - 1, "s1", stack(ours=False))), Nothing, "OwnershipLost", B),
+    "an open delete is ended when the stack is gone": (world(WAS_ACTIVE, operations=(DONE, OPEN_DELETE), probe=GONE), Settle, "Deleting", P),
+    "an open create is ended when nothing came of it": (world(GOING, operations=(WAITING,)), Settle, "Deleting", P),
+    "what is gone is released": (world(WAS_ACTIVE, operations=(DONE,), probe=GONE), Release, "Deleted", P),
+    "a foreign stack of our name does not hold the object": (
+        world(GOING, stack(ours=False), operations=(operation(state="Failed", outcome="Failed", last_error="NoValidHost"),)),
+        Release, "Deleted", P),
+}  # fmt: skip
+
+SCENARIOS = {**PRESENT_ROWS, **ABSENT_ROWS}
+
+
+@pytest.mark.parametrize(("snapshot", "action", "reason", "outlook"), SCENARIOS.values(), ids=SCENARIOS)
+def test_decide(snapshot: World, action: type, reason: str, outlook: Outlook) -> None:
+    decision = decide(snapshot)
+    assert (type(decision.action), decision.reason.value, decision.outlook) == (action, reason, outlook)
+
+
+def answering(snapshot: World) -> specification.Rule:
+    """Return the rule that answers."""
+    rules = ABSENT if snapshot.deleting else PRESENT
+    return next(rule for rule in rules if rule(snapshot))
+
+
+def test_every_rule_answers_some_scenario() -> None:
+    assert {answering(snapshot) for snapshot, *_ in SCENARIOS.values()} == set(RULES)
+
+
+@pytest.mark.parametrize("name", ["PRESENT", "ABSENT"])
+def test_without_any_single_rule_some_scenario_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant check: each rule is needed, or it would be dead weight."""
+    rules = getattr(specification, name)
+    rows = PRESENT_ROWS if name == "PRESENT" else ABSENT_ROWS
+    survivors = []
+    for rule in rules:
+        monkeypatch.setattr(specification, name, tuple(other for other in rules if other is not rule))
+        if all(unharmed(row) for row in rows.values()):
+            survivors.append(rule.__name__)
+    assert survivors == []
+
+
+def unharmed(row: Row) -> bool:
+    """Tell whether a row still holds under the mutated tuple."""
+    snapshot, action, reason, outlook = row
+    try:
+        decision = decide(snapshot)
+    except AssertionError:
+        return False
+    return (type(decision.action), decision.reason.value, decision.outlook) == (action, reason, outlook)
+
+
+def test_a_deletion_goes_by_name_and_id() -> None:
+    decision = decide(world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE), held=HELD_DELETE))
+    assert decision.action == DeleteStack(IDENTITY.stack_name, "s1")
+
+
+def test_a_new_claim_follows_its_predecessor() -> None:
+    """Cause and sequence make the name another one, so that the API server tells the two apart."""
+    decision = decide(world(active(), operations=(DONE,), probe=GONE))
+    assert isinstance(decision.action, Claim)
+    assert (decision.action.spec.cause, decision.action.spec.sequence) == ("s1", 2)
+    assert decision.action.operation != CREATE
+
+
+def test_after_five_failed_stacks_the_operation_fails_for_good() -> None:
+    tired = operation(outcome="Accepted", stack_id="s1", attempts=5)
+    decision = decide(world(None, stack("CREATE_FAILED", reason="Resource CREATE failed: oops"), operations=(tired,)))
+    assert isinstance(decision.action, Settle)
+    assert (decision.action.state, decision.outlook) == ("Failed", B)
+
+
+def test_a_create_carries_the_inputs_of_the_admission() -> None:
+    decision = decide(world(operations=(OPEN,), held=HELD, named=LOOKED))
+    assert decision.action == CreateStack(CREATE, 1, INPUTS)
+
+
+def test_the_identity_is_the_vm_s_first_uid() -> None:
+    decision = decide(world(vm(enrolled=False)))
+    assert decision.action == Enroll(UID)
+    assert decision.reason is Reason.ENROLLING

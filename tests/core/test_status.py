@@ -1,0 +1,136 @@
+"""Status: derived anew on every pass, and unchanged when nothing changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from stoker.api.errors import ErrorCode
+from stoker.api.virtualmachine import Phase, VirtualMachineStatus
+from stoker.core.actions import Decision
+from stoker.core.common import call_failed
+from stoker.core.decide import decide
+from stoker.core.faults import Fault
+from stoker.core.stack import Outputs, Unknown
+from stoker.core.status import derive
+from stoker.core.world import World
+from support.build import INPUTS, NOW, active, operation, stack, vm, world
+
+DOWN = Fault(ErrorCode.CLOUD_UNAVAILABLE, "list stacks: HTTP 503")
+
+
+def passed(snapshot: World) -> tuple[VirtualMachineStatus, Decision]:
+    """Return what one pass would write."""
+    decision = decide(snapshot)
+    return derive(snapshot, decision), decision
+
+
+def kinds(status: VirtualMachineStatus) -> dict[str, str]:
+    """Return the conditions, type → status."""
+    return {condition.type: condition.status.value for condition in status.conditions}
+
+
+def test_an_active_vm_is_ready_and_nothing_else() -> None:
+    status, _ = passed(
+        world(
+            vm(),
+            stack(),
+            operations=(operation(state="Succeeded", outcome="Accepted"),),
+            outputs=Outputs("s", "10.0.0.4"),
+        )
+    )
+    assert kinds(status) == {"Ready": "True"}
+    assert (status.phase, status.server_id, status.private_ip, status.public_ip) == (
+        Phase.ACTIVE,
+        "s",
+        "10.0.0.4",
+        None,
+    )
+    assert status.applied_generation == status.observed_generation == 1
+    assert status.stack is not None
+    assert (status.stack.inputs_hash, status.stack.template_version) == (INPUTS.hash, "ubuntu-basic@v1")
+
+
+def test_a_second_pass_changes_nothing() -> None:
+    """Otherwise every write would cause the next, for ever."""
+    first = world(vm(), stack("CREATE_IN_PROGRESS"), operations=(operation(outcome="Accepted", stack_id="s1"),))
+    status, _ = passed(first)
+    again = replace(first, vm=first.vm.model_copy(update={"status": status}), now=NOW + timedelta(seconds=9))
+    assert passed(again)[0] == status
+
+
+def test_the_transition_time_moves_only_with_the_status() -> None:
+    status, _ = passed(world(vm(), stack("CREATE_IN_PROGRESS"), operations=(operation(outcome="Accepted"),)))
+    later = world(vm(conditions=status.conditions), listing=Unknown(DOWN), now=NOW + timedelta(minutes=1))
+    changed, _ = passed(later)
+    before = {c.type: c.last_transition_time for c in status.conditions}
+    after = {c.type: c.last_transition_time for c in changed.conditions}
+    assert after["Reconciling"] == before["Reconciling"]
+    assert after["Ready"] == NOW + timedelta(minutes=1)
+
+
+def test_stalled_and_reconciling_never_come_together() -> None:
+    blocked, _ = passed(world(admission=Fault(ErrorCode.TENANT_NOT_FOUND, "none")))
+    unknown, _ = passed(world(listing=Unknown(DOWN)))
+    assert kinds(blocked) == {"Ready": "False", "Stalled": "True"}
+    assert kinds(unknown) == {"Ready": "Unknown", "Reconciling": "True"}
+
+
+def test_what_cannot_be_seen_keeps_its_record() -> None:
+    status, _ = passed(world(active(phase=Phase.ACTIVE, private_ip="10.0.0.4"), listing=Unknown(DOWN)))
+    assert (status.phase, status.private_ip, status.server_id) == (Phase.ACTIVE, "10.0.0.4", "server")
+    assert status.stack == active().status.stack
+
+
+def test_an_error_keeps_its_first_time_and_goes_with_success() -> None:
+    first, _ = passed(world(admission=Fault(ErrorCode.TENANT_NOT_FOUND, "none")))
+    second, _ = passed(
+        world(
+            vm(last_error=first.last_error),
+            admission=Fault(ErrorCode.TENANT_NOT_FOUND, "none"),
+            now=NOW + timedelta(hours=1),
+        )
+    )
+    healed, _ = passed(world(active(last_error=first.last_error), stack()))
+    assert first.last_error is not None
+    assert second.last_error == first.last_error
+    assert healed.last_error is None
+
+
+def test_claims_and_outcomes_show_at_once() -> None:
+    claimed, _ = passed(world(operations=(operation(outcome="Failed", last_error="Timeout", attempts=2),)))
+    settled, _ = passed(world(vm(), stack("CREATE_FAILED"), operations=(operation(outcome="Accepted", stack_id="s1"),)))
+    assert claimed.operation is not None
+    assert claimed.operation.attempts == 3
+    assert settled.operation is not None
+    assert settled.operation.next_retry_time is not None
+
+
+def test_a_deleting_vm_shows_its_delete() -> None:
+    from stoker.api.operation import OperationType
+
+    status, _ = passed(
+        world(
+            active(deleting=True),
+            stack("DELETE_IN_PROGRESS"),
+            operations=(operation(OperationType.DELETE),),
+            claimable=False,
+        )
+    )
+    assert (status.phase, status.desired_state) == (Phase.DELETING, "Absent")
+    assert status.operation is not None
+    assert status.operation.type == "Delete"
+
+
+def test_a_failed_delete_is_said_while_it_is_tried_again() -> None:
+    snapshot = world(active(deleting=True), stack())
+    status = derive(snapshot, call_failed(snapshot, Fault(ErrorCode.FORBIDDEN, "delete stack s1: no"), 3))
+    assert kinds(status) == {"Ready": "False", "Reconciling": "True"}
+    assert status.last_error is not None
+    assert status.last_error.code is ErrorCode.FORBIDDEN
+
+
+def test_a_failed_look_is_unknown() -> None:
+    decision = call_failed(world(), DOWN, 1)
+    assert decision.outlook == "unknown"
+    assert decision.requeue_after is not None

@@ -1,0 +1,87 @@
+"""kill -9 at random moments, two operators at once: exactly one stack for every VM, and none afterwards."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from localenv.settings import LocalSettings
+from support.cluster import Cluster, wait_until
+from support.operator import OperatorProcess
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.openstack, pytest.mark.timeout(1500)]
+
+NAMES = [f"web-{n}" for n in range(10)]
+
+
+def test_twenty_kills_leave_one_stack_each_and_none_after(
+    cluster: Cluster, onboarded: LocalSettings, tmp_path: Path
+) -> None:
+    """Two rounds of creating and deleting ten VMs, killed five times in each half, at moments that a seed gives."""
+    chance = random.Random(20)
+    operator = OperatorProcess(onboarded, str(tmp_path / "operator.log"))
+    operator.start()
+    for _ in range(2):
+        for name in NAMES:
+            cluster.create(name)
+        killed(operator, chance)
+        cluster.wait_active(*NAMES)
+        stacks = cluster.stacks()
+        assert sorted(stack.name for stack in stacks) == sorted(vm["status"]["stack"]["name"] for vm in cluster.vms())
+
+        cluster.delete()
+        killed(operator, chance)
+        cluster.wait_gone()
+        assert cluster.stacks() == []
+    assert operator.stop() == 0
+
+
+def killed(operator: OperatorProcess, chance: random.Random) -> None:
+    """Kill and restart the operator five times; the pause between two kills is the test's subject, not luck."""
+    for _ in range(5):
+        time.sleep(chance.uniform(0.5, 6.0))
+        operator.kill()
+        operator.start()
+
+
+def test_of_two_operators_one_acts(cluster: Cluster, onboarded: LocalSettings, tmp_path: Path) -> None:
+    """Both run; one holds the lease and makes every claim; when it is killed, the other takes over."""
+    first = OperatorProcess(onboarded, str(tmp_path / "first.log"), STOKER_IDENTITY="first")
+    second = OperatorProcess(onboarded, str(tmp_path / "second.log"), STOKER_IDENTITY="second")
+    first.start()
+    second.start()
+    running = {"first": first, "second": second}
+    try:
+        cluster.create("one")
+        cluster.wait_active("one")
+        (leader,) = {operation["status"]["holder"].partition("_")[0] for operation in cluster.operations()}
+
+        running.pop(leader).kill()
+        cluster.create("two")
+        cluster.wait_active("two")
+
+        holders = {
+            operation["spec"]["vmName"]: operation["status"]["holder"].partition("_")[0]
+            for operation in cluster.operations()
+        }
+        assert holders["two"] in running
+        assert len(cluster.stacks()) == 2
+        cluster.delete()
+        cluster.wait_gone()
+    finally:
+        for operator in running.values():
+            operator.stop()
+
+
+def test_a_stopped_operator_gives_its_lease_up(cluster: Cluster, onboarded: LocalSettings, tmp_path: Path) -> None:
+    operator = OperatorProcess(onboarded, str(tmp_path / "operator.log"), STOKER_IDENTITY="leaver")
+    operator.start()
+    holder = ("get", "lease", "stoker", "-n", "stoker-system", "-o", "jsonpath={.spec.holderIdentity}")
+    wait_until("the lease", lambda: cluster.kubectl(*holder).startswith("leaver_"))
+
+    assert operator.stop() == 0
+
+    assert cluster.kubectl(*holder) == ""

@@ -1,0 +1,123 @@
+"""The main job on the real API server and the real OpenStack: what issue and README promise, as a user sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.cluster import Cluster, wait_until
+from support.operator import OperatorThread
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.openstack]
+
+
+def test_a_manifest_becomes_a_vm_and_goes_again(cluster: Cluster, operator: OperatorThread) -> None:
+    """One object, one stack with our tags; its addresses are shown; deletion leaves neither stack nor object."""
+    cluster.create(publicIP=True, ingress=[{"protocol": "tcp", "ports": "22", "cidr": "0.0.0.0/0"}])
+
+    cluster.kubectl("wait", "--for=condition=Ready", "--timeout=200s", "osvm/web-1", "-n", cluster.name)
+
+    vm = cluster.vm()
+    assert vm is not None
+    status = vm["status"]
+    (stack,) = cluster.stacks()
+    assert (stack.id, stack.name) == (status["stack"]["id"], f"vm-{vm['metadata']['uid']}")
+    assert {"stoker", f"stoker-vm={vm['metadata']['uid']}"} <= set(stack.tags)
+    assert status["observedGeneration"] == status["appliedGeneration"] == vm["metadata"]["generation"]
+    assert status["serverID"]
+    assert status["privateIP"]
+    assert status["publicIP"].startswith("172.24.")
+    assert {c["type"] for c in status["conditions"]} == {"Ready"}
+    (created,) = cluster.operations()
+    assert (created["status"]["state"], created["status"]["stackID"]) == ("Succeeded", stack.id)
+
+    cluster.delete("web-1")
+    cluster.wait_gone()
+
+    assert cluster.stacks() == []
+    ended = {operation["spec"]["type"]: operation["status"]["state"] for operation in cluster.operations()}
+    assert ended == {"Create": "Succeeded", "Delete": "Succeeded"}
+    assert {"Active", "Deleting"} <= {event["reason"] for event in cluster.events()}
+
+
+def test_ten_vms_at_once_have_one_stack_each(cluster: Cluster, operator: OperatorThread) -> None:
+    names = [f"web-{n}" for n in range(10)]
+    for name in names:
+        cluster.create(name)
+
+    cluster.wait_active(*names)
+
+    stacks = cluster.stacks()
+    assert {stack.name for stack in stacks} == {vm["status"]["stack"]["name"] for vm in cluster.vms()}
+    assert len(stacks) == len(names)
+
+    cluster.delete()
+    cluster.wait_gone()
+    assert cluster.stacks() == []
+
+
+def test_a_vm_deleted_while_its_stack_is_created_goes_with_it(cluster: Cluster, operator: OperatorThread) -> None:
+    cluster.create()
+    wait_until("a stack in progress", lambda: any(s.status == "CREATE_IN_PROGRESS" for s in cluster.stacks()))
+
+    cluster.delete("web-1")
+    cluster.wait_gone()
+
+    assert cluster.stacks() == []
+
+
+def test_a_retained_stack_is_left_behind_and_recorded(cluster: Cluster, operator: OperatorThread) -> None:
+    cluster.create(deletionPolicy="Retain")
+    cluster.wait_active("web-1")
+
+    cluster.delete("web-1")
+    cluster.wait_gone()
+
+    (stack,) = cluster.stacks()
+    retained = [o["status"]["stackID"] for o in cluster.operations() if o["status"].get("retained")]
+    assert retained == [stack.id]
+
+
+def test_a_stack_deleted_behind_our_back_is_made_anew(cluster: Cluster, operator: OperatorThread) -> None:
+    cluster.create()
+    cluster.wait_active("web-1")
+    (first,) = cluster.stacks()
+
+    cluster.project.delete_stack(first.name, first.id)
+
+    wait_until("another stack", lambda: (vm := cluster.vm()) and vm["status"]["stack"]["id"] != first.id)
+    cluster.wait_active("web-1")
+    (second,) = cluster.stacks()
+    assert second.id != first.id
+
+
+def test_a_missing_stack_is_only_reported_when_asked(cluster: Cluster, operator: OperatorThread) -> None:
+    cluster.create(onStackMissing="Error")
+    cluster.wait_active("web-1")
+    (stack,) = cluster.stacks()
+
+    cluster.project.delete_stack(stack.name, stack.id)
+
+    cluster.wait_reason("StackMissing")
+    assert cluster.condition(kind="Stalled")["status"] == "True"
+    assert cluster.stacks() == []
+
+
+def test_a_namespace_deleted_with_a_vm_in_it_goes_with_the_stack(cluster: Cluster, operator: OperatorThread) -> None:
+    cluster.create()
+    cluster.wait_active("web-1")
+
+    cluster.kubectl("delete", "namespace", cluster.name, "--wait=false")
+
+    wait_until("the namespace to be gone", lambda: not cluster.kubectl("get", "ns", cluster.name, "--ignore-not-found"))
+    assert cluster.stacks() == []
+
+
+def test_an_edit_of_a_running_vm_is_said_to_wait(cluster: Cluster, operator: OperatorThread) -> None:
+    cluster.create()
+    cluster.wait_active("web-1")
+
+    cluster.patch("web-1", {"spec": {"flavor": "m1.small"}})
+    cluster.wait_reason("UpdateNotSupported")
+    cluster.patch("web-1", {"spec": {"flavor": "m1.tiny"}})
+
+    cluster.wait_reason("Active")

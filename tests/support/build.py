@@ -1,0 +1,94 @@
+"""Builders of snapshots: valid by default, a keyword to differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stoker.api.base import ObjectMeta
+from stoker.api.operation import OperationRecord, OperationSpec, OperationType, VirtualMachineOperation
+from stoker.api.virtualmachine import StackStatus, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
+from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER, Identity, operation_name
+from stoker.core.inputs import Inputs
+from stoker.core.stack import Listing, Stack
+from stoker.core.world import World
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+CLOCK = 1000.0
+UID = "11111111-1111-4111-8111-111111111111"
+IDENTITY = Identity("cluster", "project", UID, "team-a", "web-1")
+INPUTS = Inputs("ubuntu-basic@v1", "heat_template_version: 2021-04-16\n", {"name": "web-1"})
+CREATE = operation_name("web-1", UID, OperationType.CREATE, "")
+DELETE = operation_name("web-1", UID, OperationType.DELETE, UID)
+
+
+def vm(
+    *,
+    enrolled: bool = True,
+    deleting: bool = False,
+    generation: int = 1,
+    spec: dict[str, Any] | None = None,
+    **status: Any,
+) -> VirtualMachine:
+    """Return a VM; `spec` differs from the default on the wire, other keywords are status fields."""
+    metadata = ObjectMeta(
+        name="web-1",
+        namespace="team-a",
+        uid=UID,
+        generation=generation,
+        resource_version="1",
+        finalizers=(FINALIZER,) if enrolled else (),
+        annotations={ID_ANNOTATION: UID} if enrolled else {},
+        deletion_timestamp=NOW if deleting else None,
+    )
+    wire = {"template": "ubuntu-basic@v1", "image": "cirros", "flavor": "m1.tiny", **(spec or {})}
+    return VirtualMachine(
+        metadata=metadata, spec=VirtualMachineSpec.model_validate(wire), status=VirtualMachineStatus(**status)
+    )
+
+
+def active(**changes: Any) -> VirtualMachine:
+    """Return a VM whose stack `s1` was complete when last seen."""
+    recorded = StackStatus(
+        name=IDENTITY.stack_name, id="s1", inputs_hash=INPUTS.hash, template_version="ubuntu-basic@v1"
+    )
+    known = {"stack": recorded, "server_id": "server", "applied_generation": 1, "active_at": NOW}
+    return vm(**{**known, **changes})
+
+
+def stack(
+    status: str = "CREATE_COMPLETE", *, id: str = "s1", ours: bool = True, inputs: str = INPUTS.hash, **changes: Any
+) -> Stack:
+    """Return a stack of the VM's name; without `ours`, it lacks our tags."""
+    tags = frozenset(IDENTITY.tags(CREATE, inputs)) if ours else frozenset()
+    made = Stack(id, IDENTITY.stack_name, "project", status, "", tags, NOW - timedelta(minutes=1))
+    return replace(made, **changes)
+
+
+def operation(
+    kind: OperationType = OperationType.CREATE,
+    *,
+    cause: str | None = None,
+    sequence: int = 1,
+    generation: int = 1,
+    **status: Any,
+) -> VirtualMachineOperation:
+    """Return an operation; keywords are fields of its record."""
+    because = cause if cause is not None else ("" if kind is OperationType.CREATE else UID)
+    name = operation_name("web-1", UID, kind, because)
+    spec = OperationSpec(vm_name="web-1", vm_id=UID, type=kind, cause=because, sequence=sequence, generation=generation)
+    record = OperationRecord(**{"state": "Running", "attempts": 1, **status})
+    metadata = ObjectMeta(name=name, namespace="team-a", finalizers=(OPERATION_FINALIZER,), resource_version="1")
+    return VirtualMachineOperation(metadata=metadata, spec=spec, status=record)
+
+
+def listing(*stacks: Stack, as_of: float = CLOCK - 1) -> Listing:
+    """Return a listing that started a second ago."""
+    return Listing(as_of, stacks)
+
+
+def world(machine: VirtualMachine | None = None, *stacks: Stack, **changes: Any) -> World:
+    """Return the world of a VM with those stacks in a fresh listing; keywords are fields of `World`."""
+    base = World(machine or vm(), IDENTITY, INPUTS, NOW, CLOCK, listing(*stacks))
+    return replace(base, **changes)

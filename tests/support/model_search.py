@@ -1,0 +1,113 @@
+"""Searching the small world: every reachable state, and from each of them the way to rest once the faults stop."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from stoker.core.actions import Outlook, Reason
+from support.model_steps import demand, land, poll, process, steps
+from support.world_model import FAULTS, WAIT, Case, Object, State, Violation, decided, normal, ours
+
+ROUNDS, PASSES = 16, 12
+"""Rounds of (Heat finishes, a listing, passes, a long wait) within which every state comes to rest; passes in each."""
+
+
+@dataclass(slots=True)
+class Search:
+    """The states reached, and how; `run` raises `Violation` with the shortest way to it."""
+
+    case: Case
+    start: State
+    came: dict[State, tuple[State, str] | None] = field(default_factory=dict)
+    at_rest: set[State] = field(default_factory=set)
+    phases: set[tuple[str, str]] = field(default_factory=set)
+
+    def run(self, limit: int = 10**9) -> int:
+        """Search breadth first, and return how many states there are; at most `limit` are looked at."""
+        self.came = {self.start: None}
+        queue = deque([self.start])
+        while queue and len(self.came) < limit:
+            state = queue.popleft()
+            try:
+                for name, after in steps(state, self.case):
+                    if after not in self.came:
+                        self.came[after] = (state, name)
+                        queue.append(after)
+                come_to_rest(state, self.case, self.at_rest)
+            except Violation as violation:
+                raise Violation(f"{violation}; after: {' → '.join(self.way(state))}") from None
+        return len(self.came)
+
+    def way(self, state: State) -> list[str]:
+        """Return the names of the steps to a state."""
+        names: list[str] = []
+        while (came := self.came[state]) is not None:
+            state, name = came
+            names.append(name)
+        return names[::-1]
+
+
+def calm(state: State) -> State:
+    """Return the state with an end to all faults: nothing more goes wrong, and people have mended what they broke."""
+    stacks = tuple(replace(s, ours=True, lost_at=None) for s in state.stacks if s.ours or s.lost_at is not None)
+    return replace(state, budget=(0,) * len(FAULTS), view=state.vm, polling=None, admitted=True, stacks=stacks)
+
+
+def come_to_rest(state: State, case: Case, known: set[State]) -> None:
+    """Raise unless the state comes to rest as it should; `known` collects states that do."""
+    state = normal(calm(state))
+    way = []
+    for _ in range(ROUNDS):
+        if state in known:
+            break
+        way.append(state)
+        after = one_round(state, case)
+        if after == state:
+            _check_rest(state, case)
+            break
+        state = after
+    else:
+        raise Violation(f"liveness: not at rest after {ROUNDS} rounds")
+    known.update(way)
+
+
+def one_round(state: State, case: Case) -> State:
+    """Let Heat finish, list, run passes until nothing changes, and wait."""
+    for variant in state.flights:
+        state = land(state, variant)
+    stacks = tuple(
+        replace(s, status="CREATE_COMPLETE", worked=True) if s.status == "CREATE_IN_PROGRESS" else s
+        for s in state.stacks
+        if s.status != "DELETE_IN_PROGRESS"
+    )
+    state = poll(replace(state, stacks=stacks, flights=(), clock=state.clock + 1))
+    for _ in range(PASSES):
+        before = state
+        for _, state in process(replace(state, clock=state.clock + 1), case):  # noqa: B007 -- without faults there is one
+            pass
+        if replace(state, clock=before.clock) == before:
+            break
+    return normal(replace(state, clock=state.clock + WAIT))
+
+
+def _check_rest(state: State, case: Case) -> None:
+    alive = ours(state)
+    if state.vm is None:
+        kept = {record.stack_id for record in state.records if record.retained}
+        left = [] if case.retain else [stack.id for stack in alive if stack.id not in kept]
+        demand(not left, f"I2: {left} outlived the VM")
+        return
+    demand(not state.vm.deleting, "I4: the deletion never ends")
+    state = poll(replace(state, clock=state.clock + 1))
+    decision = decided(state, case)
+    if decision.reason == "StackMissing" and case.report_missing:
+        return
+    if state.vm == Object(deleting=state.vm.deleting):
+        return
+    demand(len(alive) == 1, f"I1: {len(alive)} stacks at rest ({decision.reason})")
+    current = alive[0].variant == state.vm.variant
+    demand(decision.outlook is Outlook.SETTLED or not current, f"liveness: at rest as {decision.reason}")
+    demand(current or decision.reason is Reason.UPDATE_NOT_SUPPORTED, f"I5: an edit is lost ({decision.reason})")
+    demand(state.vm.stack == alive[0].id, "the status tells of another stack")
+    demand(state.vm.server == f"server-{alive[0].id}", "the status tells of another server")

@@ -1,0 +1,357 @@
+"""What may happen in the small world: passes of the operator with every answer, and what people and clouds do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from stoker.api.operation import OperationSpec
+from stoker.core import decide as specification
+from stoker.core.actions import (
+    Claim,
+    CreateStack,
+    DeleteStack,
+    Enroll,
+    LookById,
+    LookByName,
+    ReadOutputs,
+    Release,
+    Retain,
+    Settle,
+)
+from stoker.core.world import World
+from support.world_model import (
+    WAIT,
+    Case,
+    Claimed,
+    Look,
+    Made,
+    Memory,
+    Record,
+    State,
+    Violation,
+    due,
+    gather,
+    inputs,
+    normal,
+    ours,
+    report,
+)
+
+Steps = Iterator[tuple[str, State]]
+
+
+def steps(state: State, case: Case) -> Steps:
+    """Return what may happen next, each with its name; the process's expected step comes first."""
+    moved = replace(state, clock=state.clock + 1)
+    busy = False
+    for name, after in process(moved, case):
+        busy = busy or not name.startswith("nothing")
+        yield name, normal(after)
+    for name, after in environment(moved, case):
+        yield name, normal(after)
+    if state.vm is not None and not state.flights and (not busy or state.left("pause")):
+        waited = replace(moved, clock=moved.clock + WAIT)
+        yield "wait", normal(waited.spend("pause") if busy else waited)
+
+
+def demand(condition: object, what: str) -> None:
+    """Raise unless the guarantee holds."""
+    if not condition:
+        raise Violation(what)
+
+
+# ---- the process
+
+
+def process(state: State, case: Case) -> Steps:
+    """Return the outcomes of one pass: gather, decide, perform, report."""
+    if state.vm is None or state.view is None:
+        return
+    state, world = gather(state, case)
+    decision = specification.decide(world)
+    match decision.action:
+        case Enroll() | Claim() | Settle() | Retain() | Release() as action:
+            yield from _write(state, world, action, case)
+        case LookByName():
+            yield "look by name", state.remember(named=Look(state.clock, state.stacks))
+        case LookById(stack_id):
+            yield f"look at {stack_id}", state.remember(probe=Look(state.clock, _find(state, stack_id), stack_id))
+        case ReadOutputs(stack_id):
+            if _find(state, stack_id):
+                yield f"read outputs of {stack_id}", state.remember(outputs=stack_id)
+        case CreateStack() as action:
+            yield from _create(state, world, action)
+        case DeleteStack(_, stack_id):
+            yield from _delete(state, world, stack_id, case)
+        case _:
+            yield f"nothing ({decision.reason})", report(state, world, decision)
+
+
+def _find(state: State, stack_id: str) -> tuple[Made, ...]:
+    return tuple(stack for stack in state.stacks if stack.id == stack_id)
+
+
+def _conflict(state: State) -> State:
+    return state.remember(operations=None, held=None)
+
+
+def _write(state: State, world: World, action: Enroll | Claim | Settle | Retain | Release, case: Case) -> Steps:
+    name = type(action).__name__.lower()
+    written = _written(state, world, action, case)
+    yield (name, written) if written else (f"{name}: conflict", replace(_conflict(state), view=state.vm))
+    if written and state.left("unwritten"):
+        after = replace(written, memory=state.memory, view=written.vm).spend("unwritten")
+        yield f"{name}: stored, its answer lost", _conflict(after)
+
+
+def _written(
+    state: State, world: World, action: Enroll | Claim | Settle | Retain | Release, case: Case
+) -> State | None:
+    """Return the state after the write, or None when the API server refuses it."""
+    assert state.vm is not None
+    match action:
+        case Enroll():
+            vm = replace(state.vm, enrolled=True)
+            return replace(state, vm=vm, view=vm) if state.view == state.vm else None
+        case Release():
+            if state.view != state.vm:
+                return None
+            _check_release(state, case)
+            return replace(state, vm=None, view=None, memory=Memory())
+        case Claim():
+            return _claim(state, world, action, case)
+        case Settle():
+            known = next(r for r in state.memory.operations or () if r.name == action.operation)
+            return _store(state, known, _settled(state, world, known, action))
+        case Retain(operation, spec, stack_id):
+            known = new_record(operation, spec)
+            record = replace(known, state="Succeeded", outcome="Accepted", stack_id=stack_id, retained=True)
+            demand(
+                all(s.ours or s.lost_at for s in _find(state, stack_id)), "I3: a foreign stack is recorded as retained"
+            )
+            return None if case.terminating else _store(state, None, record)
+
+
+def new_record(name: str, spec: OperationSpec) -> Record:
+    return Record(name, spec.type.value, spec.cause, spec.sequence, spec.generation, claimed=0)
+
+
+def _claim(state: State, world: World, claim: Claim, case: Case) -> State | None:
+    assert state.vm is not None
+    demand(state.vm.enrolled, "intent first: a claim without our finalizer on the object")
+    known = next((r for r in state.memory.operations or () if r.name == claim.operation), None)
+    if known is None and case.terminating and state.vm.deleting:
+        return state.remember(claimable=False) if world.deleting else None
+    record = new_record(claim.operation, claim.spec) if known is None else known
+    after = _store(
+        state,
+        known,
+        replace(record, claimed=state.clock, attempts=claim.attempt, state="Running", outcome=None, due=None),
+    )
+    if after is None:
+        return None
+    if claim.spec.type == "Create":
+        after = after.remember(unresolved=state.clock)
+    return after.remember(held=Claimed(claim.operation, claim.attempt, state.clock))
+
+
+def _settled(state: State, world: World, known: Record, settle: Settle) -> Record:
+    if settle.stack_id:
+        made = _find(state, settle.stack_id)
+        demand(all(s.ours or s.lost_at for s in made), "I3: an operation is settled by a foreign stack")
+    pause = (settle.next_retry_time - world.now).total_seconds() if settle.next_retry_time else None
+    return replace(
+        known,
+        state=settle.state.value,
+        outcome=settle.outcome.value,
+        stack_id=settle.stack_id or known.stack_id,
+        error=settle.error.value if settle.error else known.error,
+        due=None if pause is None else due(state.clock, pause),
+    )
+
+
+def _store(state: State, known: Record | None, record: Record) -> State | None:
+    """Store a record: a new one only if its name is free, another only if it is as we know it."""
+    stored = next((r for r in state.records if r.name == record.name), None)
+    if stored != known:
+        return None
+    others = tuple(r for r in state.records if r.name != record.name)
+    cached = tuple(r for r in state.memory.operations or () if r.name != record.name)
+    return replace(state, records=(*others, record)).remember(operations=(*cached, record))
+
+
+def _check_release(state: State, case: Case) -> None:
+    kept = {record.stack_id for record in state.records if record.retained}
+    demand(not state.flights, "I2: released while a create may still land")
+    left = [stack.id for stack in ours(state) if stack.id not in kept and not (case.retain and case.terminating)]
+    demand(not left, f"I2: released while {left} exist")
+    lost = [stack.id for stack in state.stacks if stack.lost_at is not None and stack.id not in kept]
+    demand(
+        not lost or state.vm is None or state.vm.stack not in lost, "I2: released a recorded stack that lost its tags"
+    )
+    demand(not any(record.is_open for record in state.records), "released with an open operation")
+
+
+# ---- calls to Heat
+
+
+def _create(state: State, world: World, create: CreateStack) -> Steps:
+    _check_create(state, create)
+    variant = next(v for v in (0, 1) if inputs(v) == create.inputs)
+    held = state.memory.held
+    assert held is not None
+
+    def answered(after: State, answer: str) -> State:
+        moment = after.clock + 1
+        memory = replace(after.memory, held=replace(held, sent=True, answer=answer), effect=moment, unresolved=moment)
+        return replace(after, clock=moment, memory=memory)
+
+    landed = land(state, variant)
+    yield "create", answered(landed, landed.stacks[-1].id if landed.made > state.made else "refused")
+    if state.left("refused"):
+        yield "create: refused", answered(state, "refused").spend("refused")
+    if state.left("lost"):
+        yield "create: landed, its answer lost", answered(landed, "lost").spend("lost")
+        flying = replace(state, flights=(*state.flights, variant))
+        yield "create: its answer lost", answered(flying, "lost").spend("lost")
+    if state.left("crash"):
+        flying = replace(state, flights=(*state.flights, variant))
+        yield "create: crash before the answer", crash(flying)
+
+
+def _check_create(state: State, create: CreateStack) -> None:
+    record = next((r for r in state.records if r.name == create.operation), None)
+    named, vm = state.memory.named, state.vm
+    demand(vm and vm.enrolled, "intent first: a create without our finalizer")
+    demand(record and record.is_open and record.outcome is None, "I1: a create without an open claim")
+    assert record is not None
+    demand(record.attempts == create.attempt, "I1: a create with an old claim")
+    demand(named and named.as_of > record.claimed, "I1: a create without a look after its claim")
+    demand(not state.flights, "I1: a second create while the first may still land")
+    demand(not ours(state), "I1: a create although a stack of ours exists")
+
+
+def land(state: State, variant: int) -> State:
+    """Let a create land: Heat makes the stack, unless the name is taken."""
+    if state.stacks:
+        return state
+    made = state.made + 1
+    return replace(state, made=made, stacks=(*state.stacks, Made(f"s{made}", variant=variant)))
+
+
+def _delete(state: State, world: World, stack_id: str, case: Case) -> Steps:
+    _check_delete(state, world, stack_id, case)
+    deleting = tuple(replace(s, status="DELETE_IN_PROGRESS") if s.id == stack_id else s for s in state.stacks)
+    sent = state.remember(effect=state.clock, effects=state.memory.effects + 1)
+    yield f"delete {stack_id}", replace(sent, stacks=deleting)
+    if state.left("lost"):
+        yield f"delete {stack_id}: lost", sent.spend("lost")
+        yield f"delete {stack_id}: its answer lost", replace(sent, stacks=deleting).spend("lost")
+
+
+def _check_delete(state: State, world: World, stack_id: str, case: Case) -> None:
+    assert state.vm is not None
+    assert world.seen is not None
+    for stack in _find(state, stack_id):
+        unproven = not stack.ours and (stack.lost_at is None or stack.lost_at / 1000 < world.seen.as_of)
+        demand(not unproven, f"I3: {stack_id} is deleted without proof")
+        others = [other for other in ours(state) if other.id != stack_id]
+        demand(state.vm.deleting or others or not stack.worked, f"{stack_id} worked, and is deleted unasked")
+    if state.vm.deleting and world.deleting:
+        claimed = any(record.kind == "Delete" and record.is_open for record in state.records)
+        demand(claimed or case.terminating, "intent first: a delete without a stored operation")
+        demand(not case.retain, "a stack is deleted that deletionPolicy asks to leave")
+
+
+# ---- people and clouds
+
+
+def crash(state: State) -> State:
+    """Lose all memory; the next process reads the object as it is."""
+    return replace(state, memory=Memory(), polling=None, view=state.vm).spend("crash")
+
+
+def environment(state: State, case: Case) -> Steps:
+    """Return what may happen beside the process."""
+    if state.vm is None:
+        return
+    if state.polling is None:
+        yield "poll", poll(state)
+    yield from _heat(state)
+    yield from _listings(state)
+    yield from _people(state)
+    if state.left("crash") and state.memory != Memory():
+        yield "crash", crash(state)
+
+
+def poll(state: State) -> State:
+    """List the project."""
+    return state.remember(listing=Look(state.clock, state.stacks))
+
+
+def _listings(state: State) -> Steps:
+    if state.left("slow") and state.polling is None:
+        yield "a slow listing starts", replace(state, polling=Look(state.clock, state.stacks)).spend("slow")
+    if state.polling is not None:
+        yield "a slow listing ends", replace(state, polling=None).remember(listing=state.polling)
+    if state.view != state.vm:
+        yield "a late event", replace(state, view=state.vm)
+
+
+def change(state: State, old: Made, status: str, **more: bool) -> State:
+    return replace(state, stacks=tuple(replace(s, status=status, **more) if s is old else s for s in state.stacks))
+
+
+def without(state: State, old: Made) -> State:
+    return replace(state, stacks=tuple(stack for stack in state.stacks if stack is not old))
+
+
+def _heat(state: State) -> Steps:
+    for number, variant in enumerate(state.flights):
+        rest = replace(state, flights=(*state.flights[:number], *state.flights[number + 1 :]))
+        yield "a lost create lands", land(rest, variant)
+        yield "a lost create is gone", rest
+    for stack in state.stacks:
+        if stack.status == "CREATE_IN_PROGRESS":
+            yield f"{stack.id} completes", change(state, stack, "CREATE_COMPLETE", worked=True)
+            if state.left("failed"):
+                yield f"{stack.id} fails", change(state, stack, "CREATE_FAILED").spend("failed")
+        if stack.status == "DELETE_IN_PROGRESS":
+            yield f"{stack.id} is gone", without(state, stack)
+            if state.left("undeleted"):
+                yield f"the deletion of {stack.id} fails", change(state, stack, "DELETE_FAILED").spend("undeleted")
+
+
+def _people(state: State) -> Steps:
+    vm = state.vm
+    assert vm is not None
+    changes = []
+    if state.left("edit"):
+        edited = replace(vm, generation=vm.generation + 1, variant=1 - vm.variant)
+        changes.append(("edit", edited))
+    if state.left("deletion") and not vm.deleting:
+        changes.append(("deletion", replace(vm, deleting=True)))
+    for fault, changed in changes:
+        if fault == "deletion" and not vm.enrolled:
+            changed = None  # noqa: PLW2901 -- nothing holds it
+        after = replace(state, vm=changed).spend(fault)
+        yield fault, replace(after, view=changed)
+        if state.left("late") and changed:
+            yield f"{fault}, its event late", after.spend("late")
+    for stack in state.stacks:
+        if state.left("gone"):
+            yield f"somebody deletes {stack.id}", without(state, stack).spend("gone")
+        if state.left("untagged") and stack.ours:
+            bare = tuple(replace(s, ours=False, lost_at=state.clock) if s is stack else s for s in state.stacks)
+            yield f"{stack.id} loses its tags", replace(state, stacks=bare).spend("untagged")
+    if state.left("foreign") and not state.stacks and not state.flights:
+        yield "a foreign stack of our name", foreign(state).spend("foreign")
+    if state.left("closed") and state.admitted:
+        yield "the Tenant is taken away", replace(state, admitted=False).spend("closed")
+
+
+def foreign(state: State) -> State:
+    """Let somebody make a stack of our name."""
+    made = state.made + 1
+    return replace(state, made=made, stacks=(*state.stacks, Made(f"s{made}", "CREATE_COMPLETE", ours=False)))

@@ -1,0 +1,99 @@
+"""The operator under test: in this process (for coverage), or as a process of its own (to be killed)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+from unittest import mock
+
+from localenv.settings import LocalSettings
+from operator_run import environment
+from stoker import app
+from stoker.settings import Settings
+
+QUICK = {
+    "STOKER_METRICS_PORT": "0",
+    "STOKER_HEALTH_PORT": "0",
+    "STOKER_POLL_SECONDS": "0.5",
+    "STOKER_REST_SECONDS": "3",
+    "STOKER_CREATE_DEADLINE_SECONDS": "40",
+    "STOKER_CREATE_TIMEOUT_SECONDS": "30",
+}
+"""Short pauses for tests. The create deadline stays above what a loaded local Heat takes to accept a create."""
+
+
+class OperatorThread:
+    """The operator in a thread of this process, started and stopped like the real one."""
+
+    def __init__(self, local: LocalSettings, **changes: object) -> None:
+        self._environment = {**environment(local), **QUICK}
+        self._changes = changes
+        self._leading = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name="operator")
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except BaseException as error:  # noqa: BLE001 -- shown by __exit__
+            self._failure = error
+        finally:
+            self._leading.set()
+
+    async def _run(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        with mock.patch.dict(os.environ, self._environment):
+            access = app.find_access()
+        settings = replace(Settings.load(self._environment), **self._changes)  # type: ignore[arg-type]
+        await app.run(settings, access, self._stop, ready=self._leading.set)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._leading.wait(60), "the operator did not get the lease: does another one run?"
+        if self._failure:
+            raise self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "the operator did not stop"
+        if self._failure:
+            raise self._failure
+
+
+class OperatorProcess:
+    """`stoker run` as a process of its own."""
+
+    def __init__(self, local: LocalSettings, log: str, **extra: str) -> None:
+        self._environment = {**environment(local), **QUICK, **extra}
+        self._log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with open(self._log, "ab") as log:  # noqa: PTH123
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "stoker", "run"], env=self._environment, stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        """Kill it without any warning."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(60)

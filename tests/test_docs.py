@@ -1,0 +1,56 @@
+"""The documents name everything that is part of the API: no reason, error code or setting is left out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from stoker.api.conditions import ConditionType
+from stoker.core.actions import Reason
+from stoker.core.faults import POLICIES
+from stoker.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+CONDITIONS = (ROOT / "docs/conditions.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+def row(text: str, name: str) -> list[str]:
+    """Return the cells of the table row whose first cell is that name in backquotes."""
+    rows = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+    assert len(rows) == 1, f"{name} needs exactly one table row, and has {len(rows)}"
+    return [cell.strip() for cell in rows[0].strip("|").split("|")]
+
+
+@pytest.mark.parametrize("name", [*ConditionType, *Reason])
+def test_every_condition_and_reason_has_its_row(name: str) -> None:
+    assert row(CONDITIONS, str(name))[1]
+
+
+@pytest.mark.parametrize("code", POLICIES)
+def test_every_error_code_has_its_row_as_its_policy_says(code: str) -> None:
+    policy = POLICIES[code]
+    _, retry, actor, advice = row(CONDITIONS, code)
+    assert (retry, actor, advice) == (policy.retry.value, policy.actor.value, policy.advice)
+
+
+def test_no_word_is_documented_that_the_code_does_not_have() -> None:
+    documented = set(re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", CONDITIONS, re.MULTILINE))
+    other = {"Connected", "Reachable", "OrphanFound"}  # of Tenants and Clouds, written where they are used
+    assert documented - other == {str(word) for word in (*ConditionType, *Reason, *POLICIES)}
+
+
+@pytest.mark.parametrize("setting", fields(Settings), ids=lambda field: field.name)
+def test_every_setting_has_its_row_with_default_and_meaning(setting) -> None:
+    _, default, meaning = row(README, f"STOKER_{setting.name.upper()}")
+    assert default == (f"`{setting.default}`" if setting.default != "" else "")
+    assert meaning == setting.metadata["help"]
+
+
+@pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], ids=lambda path: path.name)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text()):
+        assert (document.parent / target).exists(), target

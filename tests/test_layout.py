@@ -1,0 +1,49 @@
+"""The repository's own promises: what must not be there, and what must agree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from localenv.settings import REPOSITORY
+
+
+def tracked() -> list[str]:
+    """Return the files that git tracks."""
+    return subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )[:-1]
+
+
+def test_operator_is_a_source_root_and_no_package() -> None:
+    """With operator/__init__.py the folder would shadow the standard library's module of that name."""
+    assert not (REPOSITORY / "operator" / "__init__.py").exists()
+
+
+def test_the_standard_operator_module_is_found() -> None:
+    import operator
+
+    assert operator.itemgetter(0)([7]) == 7
+
+
+HOSTS = re.compile(r"pythonhosted|proxy\.golang|registry\.npmjs|deb\.debian|\bpypi\.org", re.IGNORECASE)
+PATHS = re.compile(r"/(root|home)/\w|/work/(main|shared)")
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"), [("registry hosts", HOSTS), ("paths of a machine", PATHS)], ids=["hosts", "paths"]
+)
+def test_no_file_names(what: str, pattern: re.Pattern[str]) -> None:
+    found = [
+        f"{name}: {match[0]}"
+        for name in tracked()
+        if name != "tests/test_layout.py" and (match := pattern.search((REPOSITORY / name).read_text(errors="replace")))
+    ]
+    assert found == [], what
+
+
+def test_the_ci_script_calls_the_readme_s_test_command() -> None:
+    assert "make test" in (REPOSITORY / ".ci" / "run").read_text()
+    assert "make test" in (REPOSITORY / "README.md").read_text()
