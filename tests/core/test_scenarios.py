@@ -116,6 +116,8 @@ PRESENT_ROWS: dict[str, Row] = {
     "a failed stack that once worked waits for a person": (world(active(), stack("UPDATE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
     "a failed clean-up of what once worked waits for a person": (
         world(active(), stack("DELETE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
+    "a stack that somebody suspended waits for a person": (
+        world(active(), stack("SUSPEND_COMPLETE"), operations=(DONE,)), Nothing, "StackFailed", B),
     "of two stacks, the recorded one is kept": (
         world(active(), stack(id="s0"), stack(), operations=(DONE,)), DeleteStack, "DuplicateStacks", P),
     "of two stacks, one that is going is waited for": (
@@ -186,6 +188,14 @@ ABSENT_ROWS: dict[str, Row] = {
         world(WAS_ACTIVE, stack(), operations=(DONE,), claimable=False), DeleteStack, "Deleting", P),
     "a retained stack is recorded": (
         world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(), operations=(DONE,)), Retain, "Retained", P),
+    "a delete that was claimed before Retain was asked for ends without a call": (
+        world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(), operations=(DONE, OPEN_DELETE)), Settle, "Retained", P),
+    "a stack that is going already cannot be retained": (
+        world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack("DELETE_IN_PROGRESS"),
+              operations=(DONE, OPEN_DELETE), held=HELD_DELETE), Nothing, "Deleting", P),
+    "a failed deletion does not hold back the next stack's": (
+        world(WAS_ACTIVE, stack("DELETE_FAILED"), stack(id="s2"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE,
+              last_effect=CLOCK - 3, effects=1), DeleteStack, "Deleting", P),
     "a recorded retained stack is left": (
         world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(),
               operations=(DONE, operation(OperationType.DELETE, state="Succeeded", retained=True))), Release, "Retained", P),

@@ -16,7 +16,13 @@ from stoker.core.actions import (
     Settle,
 )
 from stoker.core.classify import classify_reason
-from stoker.core.common import LOOK_AGAIN, not_yet_proven_gone, progress, trouble, waits_for_the_answer
+from stoker.core.common import (
+    not_yet_proven_gone,
+    pause_after_failed_delete,
+    progress,
+    trouble,
+    waits_for_the_answer,
+)
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, operation_name
 from stoker.core.stack import Listing
@@ -62,9 +68,14 @@ def an_unanswered_create_may_still_land(world: World) -> Decision | None:
 
 def a_retained_stack_is_recorded_and_left(world: World) -> Decision | None:
     """Retain: the stack is recorded as left behind, and Heat is not called."""
-    if world.vm.spec.deletion_policy is not DeletionPolicy.RETAIN or not world.ours:
+    stack = next((stack for stack in world.ours if not stack.deleting), None)
+    if world.vm.spec.deletion_policy is not DeletionPolicy.RETAIN or stack is None:
         return None
-    stack = world.ours[0]
+    if world.delete and is_open(world.delete):
+        settle = Settle(
+            world.delete.metadata.name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id, retained=True
+        )
+        return progress(settle, Reason.RETAINED, f"Leaving stack {stack.id} as deletionPolicy asks.")
     if world.delete is None and world.claimable:
         name, spec = _delete_operation(world)
         return progress(
@@ -95,17 +106,18 @@ def every_stack_of_ours_is_deleted(world: World) -> Decision | None:
     if world.claimable and world.held is not None and world.seen.as_of <= world.held.since:
         return progress(Nothing(), Reason.LOOKING, "Waiting for a look at Heat after the claim.")
     since = max(world.last_effect, world.held.since if world.held else 0.0)
+    paused: Decision | None = None
     for stack in world.ours:
         message = f"Deleting stack {stack.id} ({stack.status})."
         if stack.deleting and world.clock < since + world.timing.delete_again:
             continue
-        pause = since + LOOK_AGAIN * min(world.effects, 20) - world.clock if stack.status == "DELETE_FAILED" else 0.0
-        if pause > 0:
+        if stack.status == "DELETE_FAILED" and (pause := pause_after_failed_delete(world, since)) > 0:
             reason = classify_reason(stack.reason)
             fault = Fault(reason.code, f"stack {stack.id} could not be deleted: {reason.message}")
-            return trouble(fault, outlook=Outlook.RETRYING, after=pause, moving=True)
+            paused = trouble(fault, outlook=Outlook.RETRYING, after=pause, moving=True)
+            continue
         return progress(DeleteStack(stack.name, stack.id), Reason.DELETING, message)
-    return progress(Nothing(), Reason.DELETING, f"Heat is deleting stack {world.ours[0].id}.")
+    return paused or progress(Nothing(), Reason.DELETING, f"Heat is deleting stack {world.ours[0].id}.")
 
 
 # ---- none is

@@ -47,6 +47,8 @@ class Settle:
     error: ErrorCode | None = None
     message: str | None = None
     next_retry_time: datetime | None = None
+    retained: bool = False
+    """True for a delete that left the stack behind."""
 
 
 @dataclass(frozen=True, slots=True)

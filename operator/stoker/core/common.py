@@ -15,6 +15,9 @@ from stoker.core.world import Accepted, Lost, World
 LOOK_AGAIN = 15.0
 """Pause after a look failed or is missing, seconds; a listing usually wakes the VM sooner."""
 
+LONGEST_PAUSE = 300.0
+"""Longest pause before a deletion that failed is asked for again, seconds."""
+
 
 def progress(action: Action, reason: Reason, message: str, *, moving: bool = True) -> Decision:
     """Return a decision for something that is on its way."""
@@ -125,6 +128,11 @@ def waits_for_the_answer(world: World) -> Decision | None:
         message = "A create has no recorded answer and may still land; absence proves nothing until its deadline."
         return Decision(Nothing(), Reason.AWAITING_ANSWER, message, requeue_after=max(left, 1.0), moving=True)
     return None
+
+
+def pause_after_failed_delete(world: World, since: float) -> float:
+    """Return the seconds left before a deletion that failed is asked for again: longer after every one sent."""
+    return since + min(LOOK_AGAIN * world.effects, LONGEST_PAUSE) - world.clock
 
 
 def call_failed(world: World, fault: Fault, failures: int) -> Decision:

@@ -25,6 +25,7 @@ from stoker.core.common import (
     LOOK_AGAIN,
     failed_attempt,
     not_yet_proven_gone,
+    pause_after_failed_delete,
     progress,
     recorded_fault,
     trouble,
@@ -79,7 +80,8 @@ def work_in_progress_is_left_alone(world: World) -> Decision | None:
     ours_is_recent = world.last_effect > 0 and world.clock - world.last_effect <= patience
     if stack.created and world.now - stack.created > timedelta(seconds=patience) and not ours_is_recent:
         message = (
-            f"Stack {stack.id} is {stack.status} since {stack.created:%Y-%m-%dT%H:%M:%SZ}: its engine may have died."
+            f"Stack {stack.id} is {stack.status}, and was created at {stack.created:%Y-%m-%dT%H:%M:%SZ}: "
+            "its engine may have died."
         )
         return Decision(Nothing(), Reason.STUCK, message, Outlook.BLOCKED, LOOK_AGAIN, moving=True)
     return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
@@ -109,9 +111,9 @@ def a_failed_stack_is_cleaned_up_before_the_next_try(world: World) -> Decision |
         or create.spec.generation < world.generation
         or create.status.outcome is AttemptOutcome.FAILED
     ):
-        paced = world.last_effect + LOOK_AGAIN * world.effects - world.clock
-        if stack.status == "DELETE_FAILED" and paced > 0:
-            return trouble(classify_reason(stack.reason), after=paced, outlook=Outlook.RETRYING, moving=True)
+        pause = pause_after_failed_delete(world, world.last_effect)
+        if stack.status == "DELETE_FAILED" and pause > 0:
+            return trouble(classify_reason(stack.reason), after=pause, outlook=Outlook.RETRYING, moving=True)
         message = f"Removing the failed stack {stack.id} before the next try."
         return progress(DeleteStack(stack.name, stack.id), Reason.CLEANING_UP, message)
     return None

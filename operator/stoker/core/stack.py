@@ -8,6 +8,10 @@ from datetime import datetime
 from stoker.core.faults import Fault
 
 
+_WHOLE = {"CREATE", "UPDATE", "ADOPT", "CHECK", "RESUME", "SNAPSHOT", "RESTORE"}
+"""Heat's actions that leave every resource in place and running; DELETE, SUSPEND and ROLLBACK do not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stack:
     """One entry of a stack listing."""
@@ -35,7 +39,8 @@ class Stack:
 
     @property
     def complete(self) -> bool:
-        return self.status.endswith("_COMPLETE") and not self.deleted
+        """True when the stack is whole; neither suspended nor rolled back."""
+        return self.status.endswith("_COMPLETE") and self.action in _WHOLE
 
     @property
     def failed(self) -> bool:

@@ -77,6 +77,7 @@ class Objects:
             "stack_id": settle.stack_id or known.status.stack_id,
             "next_retry_time": settle.next_retry_time,
             "completed_at": now if ended else None,
+            "retained": settle.retained or None,
         }
         if settle.error or settle.state is OperationState.SUCCEEDED:
             update |= {"last_error": settle.error, "message": settle.message}
