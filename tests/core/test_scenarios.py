@@ -122,6 +122,9 @@ PRESENT_ROWS: dict[str, Row] = {
         world(active(), stack(id="s0"), stack(), operations=(DONE,)), DeleteStack, "DuplicateStacks", P),
     "of two stacks, one that is going is waited for": (
         world(active(), stack("DELETE_IN_PROGRESS", id="s0"), stack(), operations=(DONE,)), Nothing, "Active", S),
+    "of two stacks, one that could not be deleted is left alone for a while": (
+        world(active(), stack("DELETE_FAILED", id="s0"), stack(), operations=(DONE,), last_effect=CLOCK - 2, effects=1),
+        Nothing, "Active", S),
     "a complete stack has its outputs read": (world(None, stack(), operations=(ACCEPTED,)), ReadOutputs, "ReadingOutputs", P),
     "a complete stack ends its operation": (world(None, stack(), operations=(ACCEPTED,), outputs=OUTPUTS), Settle, "Adopting", P),
     "a complete stack is settled": (world(None, stack(), operations=(DONE,), outputs=OUTPUTS), Nothing, "Active", S),
@@ -158,6 +161,8 @@ ABSENT_ROWS: dict[str, Row] = {
     "a deleted double goes and touches nothing": (world(GOING, stack(), duplicate_of="team-a/web-0"), Release, "DuplicateIdentity", B),
     "what was never claimed goes, even from a dark cloud": (world(GOING, listing=Unknown(DOWN)), Release, "Deleted", P),
     "a restored VM is not released unseen": (world(GOING, identity=OLD_ID, listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
+    "a restored VM is not released after its delete before it is seen to be gone": (
+        world(GOING, stack(), identity=OLD_ID, operations=(OPEN_DELETE,), last_effect=CLOCK), Nothing, "Looking", P),
     "a restored VM without a stack goes": (world(GOING, identity=OLD_ID), Release, "Deleted", P),
     "what cannot be seen keeps its finalizer": (world(WAS_ACTIVE, listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
     "an accepted create is recorded before the delete": (
@@ -193,6 +198,12 @@ ABSENT_ROWS: dict[str, Row] = {
     "a stack that is going already cannot be retained": (
         world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack("DELETE_IN_PROGRESS"),
               operations=(DONE, OPEN_DELETE), held=HELD_DELETE), Nothing, "Deleting", P),
+    "a double of a retained stack goes": (
+        world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(), stack(id="s2"), operations=(DONE,)),
+        DeleteStack, "DuplicateStacks", P),
+    "a stack is retained when its double is gone": (
+        world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(), stack("DELETE_IN_PROGRESS", id="s2"), operations=(DONE,)),
+        Nothing, "DuplicateStacks", P),
     "a failed deletion does not hold back the next stack's": (
         world(WAS_ACTIVE, stack("DELETE_FAILED"), stack(id="s2"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE,
               last_effect=CLOCK - 3, effects=1), DeleteStack, "Deleting", P),

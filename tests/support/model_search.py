@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stoker.core.actions import Outlook, Reason
 from support.model_steps import demand, land, poll, process, steps
-from support.world_model import FAULTS, WAIT, Case, Object, State, Violation, decided, normal, ours
+from support.world_model import WAIT, Case, Object, State, Violation, normal, ours, pass_of, seen
 
-ROUNDS, PASSES = 16, 12
+ROUNDS, PASSES = 40, 12
 """Rounds of (Heat finishes, a listing, passes, a long wait) within which every state comes to rest; passes in each."""
 
 
@@ -25,6 +25,7 @@ class Search:
 
     def run(self, limit: int = 10**9) -> int:
         """Search breadth first, and return how many states there are; at most `limit` are looked at."""
+        seen.cache_clear()  # the rules may have been changed since
         self.came = {self.start: None}
         queue = deque([self.start])
         while queue and len(self.came) < limit:
@@ -50,8 +51,10 @@ class Search:
 
 def calm(state: State) -> State:
     """Return the state with an end to all faults: nothing more goes wrong, and people have mended what they broke."""
-    stacks = tuple(replace(s, ours=True, lost_at=None) for s in state.stacks if s.ours or s.lost_at is not None)
-    return replace(state, budget=(0,) * len(FAULTS), view=state.vm, polling=None, admitted=True, stacks=stacks)
+    stacks = tuple(
+        s._replace(ours=True, lost_at=None) for s in state.stacks if s.ours or (s.lost_at is not None and state.vm)
+    )
+    return state._replace(budget=(0,) * len(state.budget), view=state.vm, polling=None, admitted=True, stacks=stacks)
 
 
 def come_to_rest(state: State, case: Case, known: set[State]) -> None:
@@ -77,18 +80,17 @@ def one_round(state: State, case: Case) -> State:
     for variant in state.flights:
         state = land(state, variant)
     stacks = tuple(
-        replace(s, status="CREATE_COMPLETE", worked=True) if s.status == "CREATE_IN_PROGRESS" else s
+        s._replace(status="CREATE_COMPLETE", worked=True) if s.status == "CREATE_IN_PROGRESS" else s
         for s in state.stacks
         if s.status != "DELETE_IN_PROGRESS"
     )
-    state = poll(replace(state, stacks=stacks, flights=(), clock=state.clock + 1))
+    state = poll(state._replace(stacks=stacks, flights=(), clock=state.clock + 1))
     for _ in range(PASSES):
         before = state
-        for _, state in process(replace(state, clock=state.clock + 1), case):  # noqa: B007 -- without faults there is one
-            pass
-        if replace(state, clock=before.clock) == before:
+        state = next((after for _, after in process(state._replace(clock=state.clock + 1), case)), state)
+        if state._replace(clock=before.clock) == before:
             break
-    return normal(replace(state, clock=state.clock + WAIT))
+    return normal(state._replace(clock=state.clock + WAIT))
 
 
 def _check_rest(state: State, case: Case) -> None:
@@ -99,8 +101,8 @@ def _check_rest(state: State, case: Case) -> None:
         demand(not left, f"I2: {left} outlived the VM")
         return
     demand(not state.vm.deleting, "I4: the deletion never ends")
-    state = poll(replace(state, clock=state.clock + 1))
-    decision = decided(state, case)
+    state = poll(state._replace(clock=state.clock + 1))
+    _, _, decision = pass_of(state, case)
     if decision.reason == "StackMissing" and case.report_missing:
         return
     if state.vm == Object(deleting=state.vm.deleting):

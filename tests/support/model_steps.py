@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from stoker.api.operation import OperationSpec
-from stoker.core import decide as specification
 from stoker.core.actions import (
     Claim,
     CreateStack,
@@ -27,14 +25,15 @@ from support.world_model import (
     Look,
     Made,
     Memory,
+    Object,
     Record,
     State,
     Violation,
     due,
-    gather,
     inputs,
     normal,
     ours,
+    pass_of,
     report,
 )
 
@@ -43,7 +42,7 @@ Steps = Iterator[tuple[str, State]]
 
 def steps(state: State, case: Case) -> Steps:
     """Return what may happen next, each with its name; the process's expected step comes first."""
-    moved = replace(state, clock=state.clock + 1)
+    moved = state._replace(clock=state.clock + 1)
     busy = False
     for name, after in process(moved, case):
         busy = busy or not name.startswith("nothing")
@@ -51,7 +50,7 @@ def steps(state: State, case: Case) -> Steps:
     for name, after in environment(moved, case):
         yield name, normal(after)
     if state.vm is not None and not state.flights and (not busy or state.left("pause")):
-        waited = replace(moved, clock=moved.clock + WAIT)
+        waited = moved._replace(clock=moved.clock + WAIT)
         yield "wait", normal(waited.spend("pause") if busy else waited)
 
 
@@ -68,8 +67,7 @@ def process(state: State, case: Case) -> Steps:
     """Return the outcomes of one pass: gather, decide, perform, report."""
     if state.vm is None or state.view is None:
         return
-    state, world = gather(state, case)
-    decision = specification.decide(world)
+    state, world, decision = pass_of(state, case)
     match decision.action:
         case Enroll() | Claim() | Settle() | Retain() | Release() as action:
             yield from _write(state, world, action, case)
@@ -99,9 +97,9 @@ def _conflict(state: State) -> State:
 def _write(state: State, world: World, action: Enroll | Claim | Settle | Retain | Release, case: Case) -> Steps:
     name = type(action).__name__.lower()
     written = _written(state, world, action, case)
-    yield (name, written) if written else (f"{name}: conflict", replace(_conflict(state), view=state.vm))
+    yield (name, written) if written else (f"{name}: conflict", _conflict(state)._replace(view=state.vm))
     if written and state.left("unwritten"):
-        after = replace(written, memory=state.memory, view=written.vm).spend("unwritten")
+        after = written._replace(memory=state.memory, view=written.vm).spend("unwritten")
         yield f"{name}: stored, its answer lost", _conflict(after)
 
 
@@ -112,13 +110,13 @@ def _written(
     assert state.vm is not None
     match action:
         case Enroll():
-            vm = replace(state.vm, enrolled=True)
-            return replace(state, vm=vm, view=vm) if state.view == state.vm else None
+            vm = state.vm._replace(enrolled=True)
+            return state._replace(vm=vm, view=vm) if state.view == state.vm else None
         case Release():
             if state.view != state.vm:
                 return None
             _check_release(state, case)
-            return replace(state, vm=None, view=None, memory=Memory())
+            return state._replace(vm=None, view=None, memory=Memory())
         case Claim():
             return _claim(state, world, action, case)
         case Settle():
@@ -126,7 +124,7 @@ def _written(
             return _store(state, known, _settled(state, world, known, action))
         case Retain(operation, spec, stack_id):
             known = new_record(operation, spec)
-            record = replace(known, state="Succeeded", outcome="Accepted", stack_id=stack_id, retained=True)
+            record = known._replace(state="Succeeded", outcome="Accepted", stack_id=stack_id, retained=True)
             demand(
                 all(s.ours or s.lost_at for s in _find(state, stack_id)), "I3: a foreign stack is recorded as retained"
             )
@@ -143,11 +141,11 @@ def _claim(state: State, world: World, claim: Claim, case: Case) -> State | None
     known = next((r for r in state.memory.operations or () if r.name == claim.operation), None)
     if known is None and case.terminating and state.vm.deleting:
         return state.remember(claimable=False) if world.deleting else None
-    record = new_record(claim.operation, claim.spec) if known is None else known
+    record = known or new_record(claim.operation, claim.spec)._replace(stack_id=claim.stack_id)
     after = _store(
         state,
         known,
-        replace(record, claimed=state.clock, attempts=claim.attempt, state="Running", outcome=None, due=None),
+        record._replace(claimed=state.clock, attempts=claim.attempt, state="Running", outcome=None, due=None),
     )
     if after is None:
         return None
@@ -161,8 +159,7 @@ def _settled(state: State, world: World, known: Record, settle: Settle) -> Recor
         made = _find(state, settle.stack_id)
         demand(all(s.ours or s.lost_at for s in made), "I3: an operation is settled by a foreign stack")
     pause = (settle.next_retry_time - world.now).total_seconds() if settle.next_retry_time else None
-    return replace(
-        known,
+    return known._replace(
         state=settle.state.value,
         outcome=settle.outcome.value,
         stack_id=settle.stack_id or known.stack_id,
@@ -178,7 +175,7 @@ def _store(state: State, known: Record | None, record: Record) -> State | None:
         return None
     others = tuple(r for r in state.records if r.name != record.name)
     cached = tuple(r for r in state.memory.operations or () if r.name != record.name)
-    return replace(state, records=(*others, record)).remember(operations=(*cached, record))
+    return state._replace(records=(*others, record)).remember(operations=(*cached, record))
 
 
 def _check_release(state: State, case: Case) -> None:
@@ -204,19 +201,23 @@ def _create(state: State, world: World, create: CreateStack) -> Steps:
 
     def answered(after: State, answer: str) -> State:
         moment = after.clock + 1
-        memory = replace(after.memory, held=replace(held, sent=True, answer=answer), effect=moment, unresolved=moment)
-        return replace(after, clock=moment, memory=memory)
+        memory = after.memory._replace(held=held._replace(sent=True, answer=answer), effect=moment, unresolved=moment)
+        return after._replace(clock=moment, memory=memory)
 
     landed = land(state, variant)
     yield "create", answered(landed, landed.stacks[-1].id if landed.made > state.made else "refused")
+    if state.left("twice") and landed.made > state.made:
+        double = land(landed._replace(stacks=()), variant)
+        both = double._replace(stacks=(*landed.stacks, *double.stacks))
+        yield "create: landed twice", answered(both, both.stacks[-1].id).spend("twice")
     if state.left("refused"):
         yield "create: refused", answered(state, "refused").spend("refused")
     if state.left("lost"):
         yield "create: landed, its answer lost", answered(landed, "lost").spend("lost")
-        flying = replace(state, flights=(*state.flights, variant))
+        flying = state._replace(flights=(*state.flights, variant))
         yield "create: its answer lost", answered(flying, "lost").spend("lost")
     if state.left("crash"):
-        flying = replace(state, flights=(*state.flights, variant))
+        flying = state._replace(flights=(*state.flights, variant))
         yield "create: crash before the answer", crash(flying)
 
 
@@ -237,31 +238,33 @@ def land(state: State, variant: int) -> State:
     if state.stacks:
         return state
     made = state.made + 1
-    return replace(state, made=made, stacks=(*state.stacks, Made(f"s{made}", variant=variant)))
+    return state._replace(made=made, stacks=(*state.stacks, Made(f"s{made}", variant=variant)))
 
 
 def _delete(state: State, world: World, stack_id: str, case: Case) -> Steps:
     _check_delete(state, world, stack_id, case)
-    deleting = tuple(replace(s, status="DELETE_IN_PROGRESS") if s.id == stack_id else s for s in state.stacks)
+    deleting = tuple(s._replace(status="DELETE_IN_PROGRESS") if s.id == stack_id else s for s in state.stacks)
     sent = state.remember(effect=state.clock, effects=state.memory.effects + 1)
-    yield f"delete {stack_id}", replace(sent, stacks=deleting)
+    yield f"delete {stack_id}", sent._replace(stacks=deleting)
     if state.left("lost"):
         yield f"delete {stack_id}: lost", sent.spend("lost")
-        yield f"delete {stack_id}: its answer lost", replace(sent, stacks=deleting).spend("lost")
+        yield f"delete {stack_id}: its answer lost", sent._replace(stacks=deleting).spend("lost")
 
 
 def _check_delete(state: State, world: World, stack_id: str, case: Case) -> None:
     assert state.vm is not None
     assert world.seen is not None
+    alone = all(other.id == stack_id for other in ours(state))
     for stack in _find(state, stack_id):
         unproven = not stack.ours and (stack.lost_at is None or stack.lost_at / 1000 < world.seen.as_of)
         demand(not unproven, f"I3: {stack_id} is deleted without proof")
-        others = [other for other in ours(state) if other.id != stack_id]
-        demand(state.vm.deleting or others or not stack.worked, f"{stack_id} worked, and is deleted unasked")
-    if state.vm.deleting and world.deleting:
-        claimed = any(record.kind == "Delete" and record.is_open for record in state.records)
-        demand(claimed or case.terminating, "intent first: a delete without a stored operation")
-        demand(not case.retain, "a stack is deleted that deletionPolicy asks to leave")
+        unasked = alone and not state.vm.deleting and stack.worked
+        demand(not unasked, f"{stack_id} worked, and is deleted unasked")
+        unwanted = alone and world.deleting and case.retain and stack.status != "DELETE_IN_PROGRESS"
+        demand(not unwanted, f"{stack_id} is deleted, and deletionPolicy asks to leave it")
+    claimed = any(record.kind == "Delete" and record.is_open for record in state.records)
+    needed = alone and world.deleting and not case.terminating
+    demand(claimed or not needed, "intent first: a delete without a stored operation")
 
 
 # ---- people and clouds
@@ -269,7 +272,7 @@ def _check_delete(state: State, world: World, stack_id: str, case: Case) -> None
 
 def crash(state: State) -> State:
     """Lose all memory; the next process reads the object as it is."""
-    return replace(state, memory=Memory(), polling=None, view=state.vm).spend("crash")
+    return state._replace(memory=Memory(), polling=None, view=state.vm).spend("crash")
 
 
 def environment(state: State, case: Case) -> Steps:
@@ -292,24 +295,24 @@ def poll(state: State) -> State:
 
 def _listings(state: State) -> Steps:
     if state.left("slow") and state.polling is None:
-        yield "a slow listing starts", replace(state, polling=Look(state.clock, state.stacks)).spend("slow")
+        yield "a slow listing starts", state._replace(polling=Look(state.clock, state.stacks)).spend("slow")
     if state.polling is not None:
-        yield "a slow listing ends", replace(state, polling=None).remember(listing=state.polling)
+        yield "a slow listing ends", state._replace(polling=None).remember(listing=state.polling)
     if state.view != state.vm:
-        yield "a late event", replace(state, view=state.vm)
+        yield "a late event", state._replace(view=state.vm)
 
 
 def change(state: State, old: Made, status: str, **more: bool) -> State:
-    return replace(state, stacks=tuple(replace(s, status=status, **more) if s is old else s for s in state.stacks))
+    return state._replace(stacks=tuple(s._replace(status=status, **more) if s is old else s for s in state.stacks))
 
 
 def without(state: State, old: Made) -> State:
-    return replace(state, stacks=tuple(stack for stack in state.stacks if stack is not old))
+    return state._replace(stacks=tuple(stack for stack in state.stacks if stack is not old))
 
 
 def _heat(state: State) -> Steps:
     for number, variant in enumerate(state.flights):
-        rest = replace(state, flights=(*state.flights[:number], *state.flights[number + 1 :]))
+        rest = state._replace(flights=(*state.flights[:number], *state.flights[number + 1 :]))
         yield "a lost create lands", land(rest, variant)
         yield "a lost create is gone", rest
     for stack in state.stacks:
@@ -326,32 +329,31 @@ def _heat(state: State) -> Steps:
 def _people(state: State) -> Steps:
     vm = state.vm
     assert vm is not None
-    changes = []
     if state.left("edit"):
-        edited = replace(vm, generation=vm.generation + 1, variant=1 - vm.variant)
-        changes.append(("edit", edited))
+        yield from _changed(state, "edit", vm._replace(generation=vm.generation + 1, variant=1 - vm.variant))
     if state.left("deletion") and not vm.deleting:
-        changes.append(("deletion", replace(vm, deleting=True)))
-    for fault, changed in changes:
-        if fault == "deletion" and not vm.enrolled:
-            changed = None  # noqa: PLW2901 -- nothing holds it
-        after = replace(state, vm=changed).spend(fault)
-        yield fault, replace(after, view=changed)
-        if state.left("late") and changed:
-            yield f"{fault}, its event late", after.spend("late")
+        yield from _changed(state, "deletion", vm._replace(deleting=True) if vm.enrolled else None)
     for stack in state.stacks:
         if state.left("gone"):
             yield f"somebody deletes {stack.id}", without(state, stack).spend("gone")
         if state.left("untagged") and stack.ours:
-            bare = tuple(replace(s, ours=False, lost_at=state.clock) if s is stack else s for s in state.stacks)
-            yield f"{stack.id} loses its tags", replace(state, stacks=bare).spend("untagged")
+            bare = tuple(s._replace(ours=False, lost_at=state.clock) if s is stack else s for s in state.stacks)
+            yield f"{stack.id} loses its tags", state._replace(stacks=bare).spend("untagged")
     if state.left("foreign") and not state.stacks and not state.flights:
         yield "a foreign stack of our name", foreign(state).spend("foreign")
     if state.left("closed") and state.admitted:
-        yield "the Tenant is taken away", replace(state, admitted=False).spend("closed")
+        yield "the Tenant is taken away", state._replace(admitted=False).spend("closed")
+
+
+def _changed(state: State, what: str, vm: Object | None) -> Steps:
+    """A person changed the object, or it is gone because nothing held it; its event comes now, or late."""
+    after = state._replace(vm=vm).spend(what)
+    yield what, after._replace(view=vm)
+    if vm is not None and state.left("late"):
+        yield f"{what}, its event late", after.spend("late")
 
 
 def foreign(state: State) -> State:
     """Let somebody make a stack of our name."""
     made = state.made + 1
-    return replace(state, made=made, stacks=(*state.stacks, Made(f"s{made}", "CREATE_COMPLETE", ours=False)))
+    return state._replace(made=made, stacks=(*state.stacks, Made(f"s{made}", "CREATE_COMPLETE", ours=False)))

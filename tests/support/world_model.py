@@ -9,10 +9,10 @@ guarantee. Time is abstracted: a step takes a moment, a `wait` takes longer than
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from stoker.api.base import ObjectMeta
 from stoker.api.errors import ErrorCode
@@ -34,6 +34,9 @@ WAIT = 130_000
 AGES = 2
 """Waits after which a moment is just old: two exceed the longest span in `TIMING`."""
 
+ATTEMPTS = 6
+"""Attempts that are told apart: one more than a create has."""
+
 STALE = 120.0
 UID = "11111111-1111-4111-8111-111111111111"
 FIRST_LIFE = "22222222-2222-4222-8222-222222222222"
@@ -45,19 +48,20 @@ NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "no Tenant")
 TIMING = Timing(delete_again=200.0)
 
 FAULTS = (
-    "crash", "lost", "refused", "unwritten", "late", "slow", "pause", "failed", "undeleted", "gone", "untagged", "foreign", "edit", "deletion", "closed",
+    "deletion", "edit", "crash", "lost", "refused", "twice", "unwritten", "late", "slow", "pause", "failed", "undeleted", "gone",
+    "untagged", "foreign", "closed",
 )  # fmt: skip
-"""What a budget allows, and how often: a crash; a call's lost answer; a refusal; a write whose answer is lost; an event
-that comes late; a listing that comes late; a process that pauses in the middle; a create or a delete that fails; a stack that somebody deletes or whose tags
-somebody removes; a foreign stack of our name; an edit; the deletion; a Tenant that is taken away."""
+"""What may happen beside the process's own steps: the VM's deletion; its edit; a crash; a call's lost answer; a refusal;
+a create that somebody on the way repeats; a write whose answer is lost; an event that comes late; a listing that comes
+late; a process that pauses in the middle; a create or a delete that fails; a stack that somebody deletes or whose tags
+somebody removes; a foreign stack of our name; a Tenant that is taken away."""
 
 
 class Violation(AssertionError):  # noqa: N818 -- it is a finding
     """A guarantee is broken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """A stack in Heat."""
 
     id: str
@@ -71,8 +75,7 @@ class Made:
     """When somebody removed its tags."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An operation as stored."""
 
     name: str
@@ -96,8 +99,7 @@ class Record:
         return self.state in ("Pending", "Running")
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(NamedTuple):
     """The VirtualMachine as stored."""
 
     enrolled: bool = False
@@ -109,8 +111,7 @@ class Object:
     applied: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A claim in the process's memory."""
 
     operation: str
@@ -121,8 +122,7 @@ class Claimed:
     """"" | "refused" | "lost" | the id of the stack."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What was seen, and when the request for it started."""
 
     as_of: int
@@ -130,8 +130,7 @@ class Look:
     of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What one process knows; a crash takes it."""
 
     operations: tuple[Record, ...] | None = None
@@ -146,8 +145,7 @@ class Memory:
     claimable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """What stays the same in one search."""
 
     retain: bool = False
@@ -159,8 +157,7 @@ class Case:
     """The deletion is that of the namespace: no operation can be created in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Everything, at one moment."""
 
     budget: tuple[int, ...]
@@ -180,20 +177,21 @@ class State:
     admitted: bool = True
 
     def left(self, fault: str) -> bool:
-        return self.budget[FAULTS.index(fault)] > 0
+        return self.budget[FAULTS.index(fault)] > 0 and (fault == "deletion" or self.budget[-1] > 0)
 
     def spend(self, fault: str) -> State:
-        place = FAULTS.index(fault)
-        return replace(self, budget=(*self.budget[:place], self.budget[place] - 1, *self.budget[place + 1 :]))
+        places = {FAULTS.index(fault)} | ({len(FAULTS)} if fault != "deletion" else set())
+        return self._replace(budget=tuple(times - (n in places) for n, times in enumerate(self.budget)))
 
     def remember(self, **changes: Any) -> State:
-        return replace(self, memory=replace(self.memory, **changes))
+        return self._replace(memory=self.memory._replace(**changes))
 
 
-def budget(**times: int) -> tuple[int, ...]:
-    """Return how often each fault may happen; a fault not named never does."""
-    assert set(times) <= set(FAULTS), times
-    return tuple(times.get(fault, 0) for fault in FAULTS)
+def budget(faults: int, *kinds: str, deletion: bool = True) -> tuple[int, ...]:
+    """Allow so many faults in all, of these kinds (of any, if none is named); and, apart from them, the deletion."""
+    assert set(kinds) <= set(FAULTS), kinds
+    allowed = {*(kinds or FAULTS)} - {"deletion"} | ({"deletion"} if deletion else set())
+    return (*((1 if kind == "deletion" else faults) * (kind in allowed) for kind in FAULTS), faults)
 
 
 # ---- what the process sees: our types → the core's
@@ -284,28 +282,27 @@ def held(claimed: Claimed | None) -> Held | None:
     return Held(claimed.operation, claimed.attempt, seconds(claimed.since), claimed.sent, answer)
 
 
-def gather(state: State, case: Case) -> tuple[State, World]:
-    """Return the state after what was missing is read, and the world that the process sees."""
-    vm, memory = state.view, state.memory
-    assert vm is not None
-    listing: Listing | Unknown = Unknown(LOST)
-    if memory.listing and seconds(state.clock - memory.listing.as_of) < STALE:
-        listing = seen_listing(memory.listing, case, by_tags=True) or listing
-    settled = not vm.deleting and vm.applied == vm.generation and vm.server is not None
-    if settled and isinstance(listing, Listing):
-        settled = [(s.id, s.complete) for s in listing.stacks] == [(vm.stack, True)]
+def pass_of(state: State, case: Case) -> tuple[State, World, Decision]:
+    """Gather and decide: the state after what was missing is read, what the process sees, and what it will do."""
+    assert state.view is not None
+    memory, settled = state.memory, _looks_settled(state.view, _listing(state.memory, state.clock, case))
     if memory.operations is None and not settled:
         unknown = any(record.is_open and record.outcome is None for record in state.records)
         state = state.remember(operations=state.records, unresolved=state.clock if unknown else memory.unresolved)
-        memory = state.memory
+    return state, *seen(state.view, state.memory, state.clock, state.admitted and not settled, case)
+
+
+@lru_cache(maxsize=200_000)
+def seen(vm: Object, memory: Memory, clock: int, admitted: bool, case: Case) -> tuple[World, Decision]:
+    """Return what the process sees and decides. Many states look alike to it."""
     probe = memory.probe
     world = World(
         vm=seen_vm(vm, case),
         identity=identity(case),
-        admission=inputs(vm.variant) if state.admitted and not settled else NO_TENANT,
-        now=NOW + timedelta(milliseconds=state.clock),
-        clock=seconds(state.clock),
-        listing=listing,
+        admission=inputs(vm.variant) if admitted else NO_TENANT,
+        now=NOW + timedelta(milliseconds=clock),
+        clock=seconds(clock),
+        listing=_listing(memory, clock, case),
         named=seen_listing(memory.named, case),
         probe=probe
         and Probe(seconds(probe.as_of), probe.of, seen_stack(probe.stacks[0], case) if probe.stacks else None),
@@ -319,16 +316,24 @@ def gather(state: State, case: Case) -> tuple[State, World]:
     )
     if memory.outputs and world.ours and world.ours[0].id == memory.outputs:
         world = replace(world, outputs=Outputs(f"server-{memory.outputs}"))
-    return state, world
+    return world, specification.decide(world)
 
 
-def decided(state: State, case: Case) -> Decision:
-    """Return what the process would do now."""
-    return specification.decide(gather(state, case)[1])
+def _listing(memory: Memory, clock: int, case: Case) -> Listing | Unknown:
+    fresh = memory.listing if memory.listing and seconds(clock - memory.listing.as_of) < STALE else None
+    return seen_listing(fresh, case, by_tags=True) or Unknown(LOST)
+
+
+def _looks_settled(vm: Object, listing: Listing | Unknown) -> bool:
+    if vm.deleting or vm.applied != vm.generation or vm.server is None:
+        return False
+    return isinstance(listing, Unknown) or [(s.id, s.complete) for s in listing.stacks] == [(vm.stack, True)]
 
 
 def report(state: State, world: World, decision: Decision) -> State:
     """Write the part of the status that decisions read."""
+    if reporting.passes_soon(decision):
+        return state
     status = reporting.derive(world, decision)
     assert state.vm is not None
     assert state.view is not None
@@ -337,10 +342,10 @@ def report(state: State, world: World, decision: Decision) -> State:
         "server": status.server_id,
         "applied": status.applied_generation,
     }
-    if replace(state.view, **known) == state.view:
+    if state.view._replace(**known) == state.view:
         return state
-    written = replace(state.vm, **known)
-    return replace(state, vm=written, view=written)
+    written = state.vm._replace(**known)
+    return state._replace(vm=written, view=written)
 
 
 # ---- time
@@ -357,7 +362,9 @@ def normal(state: State) -> State:
     looks = [memory.listing, memory.named, memory.probe, state.polling]
     records = (*state.records, *(memory.operations or ()))
     moments = {0, state.clock, memory.unresolved, memory.effect, *(look.as_of for look in looks if look)}
-    moments |= {record.claimed for record in records if record.is_open and record.outcome is None} | ({memory.held.since} if memory.held else set())
+    moments |= {record.claimed for record in records if record.is_open and record.outcome is None} | (
+        {memory.held.since} if memory.held else set()
+    )
     for stack in (*state.stacks, *(stack for look in looks if look for stack in look.stacks)):
         moments |= {stack.lost_at} if stack.lost_at is not None else set()
     now, places, new = state.clock // WAIT, [0] * (AGES + 1), {}
@@ -367,7 +374,7 @@ def normal(state: State) -> State:
         places[age] += 1
 
     def stack(made: Made) -> Made:
-        return made if made.lost_at is None else replace(made, lost_at=new[made.lost_at])
+        return made if made.lost_at is None else made._replace(lost_at=new[made.lost_at])
 
     def look(seen: Look | None) -> Look | None:
         return seen and Look(new[seen.as_of], tuple(map(stack, seen.stacks)), seen.of)
@@ -376,18 +383,19 @@ def normal(state: State) -> State:
         late = stored.due is not None and stored.due > state.clock
         when = None if stored.due is None else (stored.due // WAIT - now + AGES) * WAIT if late else 0
         unresolved = stored.is_open and stored.outcome is None
-        return replace(stored, claimed=new[stored.claimed] if unresolved else 0, due=when)
+        return stored._replace(
+            attempts=min(stored.attempts, ATTEMPTS), claimed=new[stored.claimed] if unresolved else 0, due=when
+        )
 
-    return replace(
-        state,
+    return state._replace(
         clock=new[state.clock],
         records=tuple(map(record, state.records)),
         stacks=tuple(map(stack, state.stacks)),
         polling=look(state.polling),
-        memory=replace(
-            memory,
+        memory=memory._replace(
             operations=None if memory.operations is None else tuple(map(record, memory.operations)),
-            held=memory.held and replace(memory.held, since=new[memory.held.since]),
+            held=memory.held
+            and memory.held._replace(attempt=min(memory.held.attempt, ATTEMPTS), since=new[memory.held.since]),
             unresolved=new[memory.unresolved],
             effect=new[memory.effect],
             effects=min(memory.effects, 3),

@@ -17,6 +17,7 @@ from stoker.core.actions import (
 )
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
+    next_double_removed,
     not_yet_proven_gone,
     pause_after_failed_delete,
     progress,
@@ -25,7 +26,6 @@ from stoker.core.common import (
 )
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, operation_name
-from stoker.core.stack import Listing
 from stoker.core.world import World, is_open
 
 
@@ -38,11 +38,11 @@ def what_has_no_finalizer_of_ours_goes(world: World) -> Decision | None:
 
 def what_was_never_claimed_goes(world: World) -> Decision | None:
     """Intent comes first: without an operation, a record or a stack in sight, nothing can ever have been made."""
+    if world.operations or world.recorded_id or world.ours:
+        return None
     first_life = world.identity.id == world.vm.metadata.uid
-    if world.create or world.recorded_id or world.ours:
-        return None
-    if not first_life and not isinstance(world.listing, Listing):
-        return None
+    if not first_life and world.seen is None:
+        return None  # what a backup brought back may have a stack
     return progress(Release(), Reason.DELETED, "No stack was ever asked for.", moving=False)
 
 
@@ -67,10 +67,13 @@ def an_unanswered_create_may_still_land(world: World) -> Decision | None:
 
 
 def a_retained_stack_is_recorded_and_left(world: World) -> Decision | None:
-    """Retain: the stack is recorded as left behind, and Heat is not called."""
+    """Retain: the stack is recorded as left behind, and not touched; a double of it is no stack of the VM, and goes."""
     stack = next((stack for stack in world.ours if not stack.deleting), None)
     if world.vm.spec.deletion_policy is not DeletionPolicy.RETAIN or stack is None:
         return None
+    if len(world.ours) > 1:
+        waiting = progress(Nothing(), Reason.DUPLICATE_STACKS, f"Waiting until {stack.id} is the only stack.")
+        return next_double_removed(world, stack) or waiting
     if world.delete and is_open(world.delete):
         settle = Settle(
             world.delete.metadata.name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id, retained=True
@@ -92,7 +95,8 @@ def a_delete_is_claimed_first(world: World) -> Decision | None:
         return None
     name, spec = _delete_operation(world)
     if world.delete is None:
-        return progress(Claim(name, spec, attempt=1), Reason.DELETING, "Storing the delete operation.")
+        claim = Claim(name, spec, attempt=1, stack_id=world.ours[0].id)
+        return progress(claim, Reason.DELETING, "Storing the delete operation.")
     if is_open(world.delete) and not world.holds(world.delete):
         claim = Claim(name, world.delete.spec, world.delete.status.attempts + 1)
         return progress(claim, Reason.DELETING, f"Storing attempt {claim.attempt} of the delete operation.")

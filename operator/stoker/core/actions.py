@@ -34,6 +34,8 @@ class Claim:
     operation: str
     spec: OperationSpec
     attempt: int
+    stack_id: str | None = None
+    """The stack that a delete is for: what was recorded must be proven gone by its id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from datetime import timedelta
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
 from stoker.core import retry
-from stoker.core.actions import Action, Decision, LookById, Nothing, Outlook, Reason, Release, Settle
+from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
 from stoker.core.faults import Fault, Retry
-from stoker.core.stack import Unknown
+from stoker.core.stack import Stack, Unknown
 from stoker.core.world import Accepted, Lost, World
 
 LOOK_AGAIN = 15.0
@@ -127,6 +127,17 @@ def waits_for_the_answer(world: World) -> Decision | None:
     ):
         message = "A create has no recorded answer and may still land; absence proves nothing until its deadline."
         return Decision(Nothing(), Reason.AWAITING_ANSWER, message, requeue_after=max(left, 1.0), moving=True)
+    return None
+
+
+def next_double_removed(world: World, kept: Stack) -> Decision | None:
+    """Return the deletion of a double of the kept stack; None when there is none, or all are going or in a pause."""
+    paused = pause_after_failed_delete(world, world.last_effect) > 0
+    for stack in world.ours:
+        if stack is kept or stack.deleting or (stack.status == "DELETE_FAILED" and paused):
+            continue
+        message = f"Removing {stack.id}, a second stack of the name {stack.name}; {kept.id} is kept."
+        return progress(DeleteStack(stack.name, stack.id), Reason.DUPLICATE_STACKS, message)
     return None
 
 

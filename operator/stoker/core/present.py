@@ -24,6 +24,7 @@ from stoker.core.classify import classify_reason
 from stoker.core.common import (
     LOOK_AGAIN,
     failed_attempt,
+    next_double_removed,
     not_yet_proven_gone,
     pause_after_failed_delete,
     progress,
@@ -56,11 +57,7 @@ def what_was_never_asked_for_needs_admission(world: World) -> Decision | None:
 
 def doubles_of_the_stack_are_removed(world: World) -> Decision | None:
     """Heat's name check is no constraint: two stacks of one name can exist. Keep the recorded one, else the earliest."""
-    for stack in world.ours[1:]:
-        if not stack.deleting:
-            message = f"Removing {stack.id}, a second stack of the name {stack.name}; {world.ours[0].id} is kept."
-            return progress(DeleteStack(stack.name, stack.id), Reason.DUPLICATE_STACKS, message)
-    return None
+    return next_double_removed(world, world.ours[0]) if world.ours else None
 
 
 def a_stack_without_a_record_gets_one(world: World) -> Decision | None:

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from stoker.core.faults import Fault
 
-
 _WHOLE = {"CREATE", "UPDATE", "ADOPT", "CHECK", "RESUME", "SNAPSHOT", "RESTORE"}
 """Heat's actions that leave every resource in place and running; DELETE, SUSPEND and ROLLBACK do not."""
 

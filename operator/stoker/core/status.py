@@ -13,7 +13,7 @@ from stoker.api.virtualmachine import (
     StackStatus,
     VirtualMachineStatus,
 )
-from stoker.core.actions import Claim, Decision, Outlook, Settle
+from stoker.core.actions import Claim, Decision, Outlook, Reason, Settle
 from stoker.core.classify import redacted
 from stoker.core.faults import one_line
 from stoker.core.identity import tag_value
@@ -25,6 +25,21 @@ _READY = {
     Outlook.SETTLED: ConditionStatus.TRUE,
     Outlook.UNKNOWN: ConditionStatus.UNKNOWN,
 }
+
+
+_PASSING = {
+    Reason.ENROLLING,
+    Reason.CLAIMING,
+    Reason.LOOKING,
+    Reason.ADOPTING,
+    Reason.READING_OUTPUTS,
+    Reason.CREATING,
+}
+
+
+def passes_soon(decision: Decision) -> bool:
+    """Tell whether what a status would say will have passed within a second: a write for nobody."""
+    return decision.reason in _PASSING and decision.outlook is Outlook.PROGRESSING
 
 
 def derive(world: World, decision: Decision) -> VirtualMachineStatus:

@@ -180,7 +180,9 @@ class World:
             return create.status.stack_id if create.status.outcome is AttemptOutcome.ACCEPTED else None
         if create and create.status.stack_id:
             return create.status.stack_id
-        return self.vm.status.stack.id if self.vm.status.stack else None
+        if self.vm.status.stack:
+            return self.vm.status.stack.id
+        return self.delete.status.stack_id if self.delete else None
 
     def holds(self, operation: VirtualMachineOperation) -> bool:
         """Tell whether this process holds the operation's current attempt."""

@@ -59,7 +59,12 @@ class Objects:
     ) -> VirtualMachineOperation:
         """Store an attempt: the first by POST (a second claim is 409), a later one guarded by the version."""
         record = OperationRecord(
-            state=OperationState.RUNNING, attempts=claim.attempt, holder=self._holder, epoch=epoch, started_at=now
+            state=OperationState.RUNNING,
+            attempts=claim.attempt,
+            stack_id=claim.stack_id,
+            holder=self._holder,
+            epoch=epoch,
+            started_at=now,
         )
         if known is None:
             return await self._post(vm, claim.operation, claim.spec, record, finalizers=[OPERATION_FINALIZER])

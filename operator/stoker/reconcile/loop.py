@@ -11,10 +11,10 @@ import time
 
 from stoker import metrics
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.actions import Decision, Nothing, Outlook, Reason, Release
+from stoker.core.actions import Decision, Nothing, Reason, Release
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
-from stoker.core.status import derive
+from stoker.core.status import derive, passes_soon
 from stoker.core.world import World
 from stoker.kube.client import KubeError
 from stoker.kube.events import Events
@@ -34,17 +34,6 @@ PASSES = 8
 
 FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
 """Back-off after an unexpected error, seconds."""
-
-TRANSIENT = {
-    Reason.ENROLLING,
-    Reason.CLAIMING,
-    Reason.LOOKING,
-    Reason.ADOPTING,
-    Reason.READING_OUTPUTS,
-    Reason.CREATING,
-}
-"""Reasons that pass within a second: a status that says them would be a write for nobody."""
-
 
 ACTS = {Reason.DUPLICATE_STACKS, Reason.RETAINED, Reason.CLEANING_UP}
 """Reasons of actions that a person would want to know of; others are told when the status says them."""
@@ -137,7 +126,7 @@ class Reconciler:
 
     async def _report(self, world: World, decision: Decision) -> None:
         """Write the status and say what changed, unless it will have passed in a second."""
-        if decision.reason in TRANSIENT and decision.outlook is Outlook.PROGRESSING:
+        if passes_soon(decision):
             return
         vm = world.vm
         stored = self._cache.objects[vm.metadata.namespace, vm.metadata.name].get("status") or {}
