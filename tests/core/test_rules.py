@@ -16,8 +16,10 @@ from stoker.core.actions import (
     LookById,
     LookByName,
     Nothing,
+    Outlook,
     Settle,
 )
+from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
 from stoker.core.stack import Probe
@@ -105,7 +107,8 @@ EDGES: dict[str, tuple[World, type, str]] = {
         "Claiming",
     ),
     "a create may land until its deadline": (waited(119.9), Nothing, "AwaitingAnswer"),
-    "a create may not land at its deadline": (waited(120.0), Settle, "Timeout"),
+    "a look at the deadline proves no absence": (waited(120.0), Nothing, "AwaitingAnswer"),
+    "a look after the deadline does": (waited(120.1), Settle, "Timeout"),
     "a failed attempt waits until its time": (world(operations=(failed(1.0),)), Nothing, "NoValidHost"),
     "a failed attempt is due at its time": (world(operations=(failed(0.0),)), Claim, "Claiming"),
     "a failed attempt without a time is due": (world(operations=(failed(next_retry_time=None),)), Claim, "Claiming"),
@@ -127,10 +130,53 @@ EDGES: dict[str, tuple[World, type, str]] = {
         Nothing,
         "Stuck",
     ),
+    "a clean-up is not stuck at its time-out": (
+        world(
+            None,
+            operations=(ACCEPTED,),
+            last_effect=CLOCK,
+            clock=CLOCK + 3900,
+            listing=listing(stack("DELETE_IN_PROGRESS", created=NOW - timedelta(hours=3)), as_of=CLOCK + 3900),
+        ),
+        Nothing,
+        "InProgress",
+    ),
     "an action of unknown age is not stuck": (
         world(None, stack("CREATE_IN_PROGRESS", created=None), operations=(ACCEPTED,)),
         Nothing,
         "InProgress",
+    ),
+    "a look that began when our last effect ended does not count": (
+        world(last_effect=CLOCK - 1),
+        Nothing,
+        "Looking",
+    ),
+    "a failed clean-up is repeated after 15 s": (
+        world(None, stack("DELETE_FAILED"), operations=(failed(),), last_effect=CLOCK - 15, effects=1),
+        DeleteStack,
+        "CleaningUp",
+    ),
+    "a double that could not be deleted is removed after 15 s": (
+        world(
+            active(),
+            stack("DELETE_FAILED", id="s0"),
+            stack(),
+            operations=(DONE,),
+            last_effect=CLOCK - 15,
+            effects=1,
+        ),
+        DeleteStack,
+        "DuplicateStacks",
+    ),
+    "a look by id holds for 15 s": (
+        world(active(), operations=(DONE,), probe=Probe(CLOCK - 15, "s1", stack())),
+        Nothing,
+        "Looking",
+    ),
+    "a look that began with a delete's claim is not newer": (
+        world(GOING, stack(), operations=(DONE, OPEN_DELETE), held=replace(HELD_DELETE, since=CLOCK - 1)),
+        Nothing,
+        "Looking",
     ),
     "a look by id from before our last effect proves nothing": (
         probed(CLOCK - 5, last_effect=CLOCK - 5),
@@ -200,11 +246,36 @@ def test_a_refusal_for_good_has_no_next_time() -> None:
     assert (made.state, made.next_retry_time) == ("Failed", None)
 
 
-@pytest.mark.parametrize(("attempts", "state"), [(4, "Running"), (5, "Failed")])
-def test_five_failed_stacks_are_enough(attempts: int, state: str) -> None:
-    create = operation(outcome="Accepted", stack_id="s1", attempts=attempts)
-    made = settled(world(None, stack("CREATE_FAILED"), operations=(create,)))
-    assert (made.state, made.stack_id, made.error) == (state, "s1", "StackFailed")
+def test_five_failed_stacks_are_enough() -> None:
+    for attempts, state in ((4, "Running"), (5, "Failed")):
+        create = operation(outcome="Accepted", stack_id="s1", attempts=attempts)
+        made = settled(world(None, stack("CREATE_FAILED"), operations=(create,)))
+        assert (made.state, made.stack_id, made.error) == (state, "s1", "StackFailed")
+
+
+def test_an_operation_s_record_says_how_it_ended() -> None:
+    gone = Probe(CLOCK - 1, "s1", None)
+    assert settled(world(GOING, operations=(DONE, OPEN_DELETE), probe=gone)).state == "Succeeded"
+    assert settled(world(GOING, operations=(failed(),))).state == "Failed"
+
+
+def test_a_failure_without_a_record_of_its_reason_is_said_all_the_same() -> None:
+    decision = decide(world(operations=(operation(state="Failed", outcome="Failed"),)))
+    assert decision.reason == "Unknown"
+    assert decision.message.startswith("the last attempt failed")
+    told = decide(world(operations=(operation(state="Failed", outcome="Failed", message="no disk"),)))
+    assert told.message.startswith("no disk")
+
+
+def test_what_failed_while_it_was_looked_at_is_unknown_unless_it_is_going() -> None:
+    fault = Fault(ErrorCode.CLOUD_UNAVAILABLE, "down")
+    assert call_failed(world(active()), fault, 1).outlook is Outlook.UNKNOWN
+    assert call_failed(world(GOING), fault, 1).outlook is Outlook.RETRYING
+
+
+def test_what_acts_is_followed_by_a_pass_and_needs_no_time() -> None:
+    assert decide(world(GOING)).requeue_after is None
+    assert decide(world(GOING, stack("DELETE_IN_PROGRESS"), operations=(OPEN_DELETE,), held=HELD_DELETE)).requeue_after
 
 
 def test_refusals_do_not_count_as_failed_stacks() -> None:
@@ -227,6 +298,16 @@ def test_of_unrecorded_stacks_the_earliest_is_kept() -> None:
     late = stack(id="a-late")
     early = stack(id="z-early", created=NOW - timedelta(hours=1))
     assert decide(world(None, late, early)).action == DeleteStack(late.name, "a-late")
+
+
+def test_of_unrecorded_stacks_an_undated_one_is_not_kept() -> None:
+    dated, undated = stack(id="z"), stack(id="a", created=None)
+    assert decide(world(None, dated, undated)).action == DeleteStack(undated.name, "a")
+
+
+def test_the_operation_knows_the_stack_better_than_the_status() -> None:
+    newer = operation(state="Succeeded", outcome="Accepted", stack_id="s2")
+    assert decide(world(active(), operations=(newer,))).action == LookById("s2")
 
 
 def test_pauses_end_when_their_reason_does() -> None:

@@ -75,6 +75,11 @@ P, S, B, R, U = Outlook.PROGRESSING, Outlook.SETTLED, Outlook.BLOCKED, Outlook.R
 PRESENT_ROWS: dict[str, Row] = {
     "of two objects with one id, the younger touches nothing": (world(duplicate_of="team-a/web-0"), Nothing, "DuplicateIdentity", B),
     "a new VM gets its finalizer and id first": (world(vm(enrolled=False)), Enroll, "Enrolling", P),
+    "a finalizer without the id is not enough": (world(vm(annotated=False)), Enroll, "Enrolling", P),
+    "the id without a finalizer is not enough": (world(vm(enrolled=False, annotated=True)), Enroll, "Enrolling", P),
+    "a VM that had a stack is looked after, admitted or not": (world(active(), admission=NO_TENANT), LookById, "Looking", P),
+    "a VM that has a stack is looked after, admitted or not": (world(None, stack(), admission=NO_TENANT), ReadOutputs, "ReadingOutputs", P),
+    "an open delete is no create": (world(operations=(OPEN_DELETE,)), Claim, "Claiming", P),
     "a VM that is not admitted is parked": (world(admission=NO_TENANT), Nothing, "TenantNotFound", B),
     "what cannot be listed is unknown": (world(listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
     "a look older than the last effect does not count": (world(last_effect=CLOCK), Nothing, "Looking", P),
@@ -89,6 +94,8 @@ PRESENT_ROWS: dict[str, Row] = {
         world(operations=(OPEN,), held=HELD, named=listing(stack(ours=False), as_of=CLOCK - 5)), Settle, "NameConflict", B),
     "a foreign stack seen before the claim is looked at again": (
         world(operations=(OPEN,), held=HELD, named=listing(stack(ours=False), as_of=CLOCK - 11)), LookByName, "Looking", P),
+    "a stack of ours that went since the look by name is no foreign one": (
+        world(operations=(OPEN,), held=HELD, named=listing(stack(), as_of=CLOCK - 5)), CreateStack, "Creating", P),
     "an accepted create is recorded": (world(operations=(OPEN,), held=replace(SENT, answer=Accepted("s1"))), Settle, "Adopting", P),
     "a refused create is recorded": (world(operations=(OPEN,), held=replace(SENT, answer=Refused(NO_FLAVOR))), Settle, "FlavorNotFound", B),
     "a lost answer is waited for": (
@@ -101,6 +108,7 @@ PRESENT_ROWS: dict[str, Row] = {
     "a stack in progress is left alone": (world(None, stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)), Nothing, "InProgress", P),
     "a stack in progress for hours is stuck": (
         world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Nothing, "Stuck", B),
+    "an unrecorded stack that is going is waited for": (world(None, stack("DELETE_IN_PROGRESS")), Nothing, "InProgress", P),
     "an unfinished stack without an operation gets one": (world(None, stack("CREATE_FAILED")), Claim, "Claiming", P),
     "a failed create is recorded with the resource's reason": (
         world(None, stack("CREATE_FAILED", reason=NO_HOST), operations=(ACCEPTED,)), Settle, "NoValidHost", B),
@@ -113,6 +121,14 @@ PRESENT_ROWS: dict[str, Row] = {
         world(None, stack("DELETE_FAILED"), operations=(DUE,), last_effect=CLOCK - 2, effects=1), Nothing, "StackFailed", R),
     "a clean-up that failed is tried again": (
         world(None, stack("DELETE_FAILED"), operations=(DUE,), last_effect=CLOCK - 20, effects=1), DeleteStack, "CleaningUp", P),
+    "a failed stack is removed at once, whatever was removed before": (
+        world(None, stack("CREATE_FAILED"), operations=(DUE,), last_effect=CLOCK - 2, effects=1), DeleteStack, "CleaningUp", P),
+    "a stack that failed in another way is not removed for a retry": (
+        world(None, stack("UPDATE_FAILED"), operations=(DUE,)), Nothing, "StackFailed", B),
+    "an accepted stack that failed in another way is not recorded as a failed create": (
+        world(None, stack("UPDATE_FAILED"), operations=(ACCEPTED,)), Nothing, "StackFailed", B),
+    "a create that failed after it had succeeded waits for a person": (
+        world(active(), stack("CREATE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
     "a failed stack that once worked waits for a person": (world(active(), stack("UPDATE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
     "a failed clean-up of what once worked waits for a person": (
         world(active(), stack("DELETE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
@@ -125,6 +141,16 @@ PRESENT_ROWS: dict[str, Row] = {
     "of two stacks, one that could not be deleted is left alone for a while": (
         world(active(), stack("DELETE_FAILED", id="s0"), stack(), operations=(DONE,), last_effect=CLOCK - 2, effects=1),
         Nothing, "Active", S),
+    "of two stacks, one that could not be deleted is removed after a while": (
+        world(active(), stack("DELETE_FAILED", id="s0"), stack(), operations=(DONE,)), DeleteStack, "DuplicateStacks", P),
+    "of two stacks, one that was not tried yet is removed at once": (
+        world(active(), stack(id="s0"), stack(), operations=(DONE,), last_effect=CLOCK - 2, effects=1), DeleteStack, "DuplicateStacks", P),
+    "another stack than the recorded one has its outputs read": (
+        world(active(), stack(id="s2"), operations=(operation(state="Succeeded", outcome="Accepted", stack_id="s2"),)),
+        ReadOutputs, "ReadingOutputs", P),
+    "a recorded stack without a server has its outputs read": (
+        world(active(server_id=None), stack(), operations=(DONE,)), ReadOutputs, "ReadingOutputs", P),
+    "a stack whose create is open has its outputs read": (world(active(), stack(), operations=(ACCEPTED,)), ReadOutputs, "ReadingOutputs", P),
     "a complete stack has its outputs read": (world(None, stack(), operations=(ACCEPTED,)), ReadOutputs, "ReadingOutputs", P),
     "a complete stack ends its operation": (world(None, stack(), operations=(ACCEPTED,), outputs=OUTPUTS), Settle, "Adopting", P),
     "a complete stack is settled": (world(None, stack(), operations=(DONE,), outputs=OUTPUTS), Nothing, "Active", S),
@@ -173,9 +199,28 @@ ABSENT_ROWS: dict[str, Row] = {
         world(GOING, operations=(OPEN,), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
     "a stack that appears settles the create before it is deleted": (
         world(GOING, stack("CREATE_IN_PROGRESS"), operations=(OPEN,)), Settle, "Adopting", P),
+    "a create whose answer was lost keeps the finalizer": (
+        world(GOING, operations=(OPEN,), held=replace(SENT, answer=Lost(DOWN)), unresolved_since=CLOCK - 10),
+        Nothing, "AwaitingAnswer", P),
+    "a stack that appears before the deadline is not waited for": (
+        world(GOING, stack("CREATE_IN_PROGRESS"), operations=(OPEN,), unresolved_since=CLOCK - 10), Settle, "Adopting", P),
+    "once a create is answered, its deadline is nothing": (
+        world(WAS_ACTIVE, operations=(DONE, OPEN_DELETE), unresolved_since=CLOCK - 10), LookById, "Looking", P),
+    "what was never claimed and has a stack is not released": (world(GOING, stack()), Claim, "Deleting", P),
+    "the delete of an earlier object is not this one's": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, operation(OperationType.DELETE, cause="an earlier uid", state="Succeeded"))),
+        Claim, "Deleting", P),
+    "a create is never taken for the delete": (
+        world(WAS_ACTIVE, stack(), operations=(operation(cause=UID, state="Succeeded", outcome="Accepted", stack_id="s1"),)),
+        Claim, "Deleting", P),
+    "a stack that appears after its delete ended is deleted": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, operation(OperationType.DELETE, state="Succeeded", outcome="Accepted"))),
+        DeleteStack, "Deleting", P),
     "a delete is claimed first": (world(WAS_ACTIVE, stack(), operations=(DONE,)), Claim, "Deleting", P),
     "a delete that another process claimed is claimed again": (
         world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE)), Claim, "Deleting", P),
+    "a delete that this process has not claimed is claimed, whatever else it holds": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE), held=HELD), Claim, "Deleting", P),
     "a delete needs a look after its claim": (
         world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE), held=replace(HELD_DELETE, since=CLOCK)), Nothing, "Looking", P),
     "a stack is deleted by id": (world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE), held=HELD_DELETE), DeleteStack, "Deleting", P),
@@ -207,6 +252,13 @@ ABSENT_ROWS: dict[str, Row] = {
     "a failed deletion does not hold back the next stack's": (
         world(WAS_ACTIVE, stack("DELETE_FAILED"), stack(id="s2"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE,
               last_effect=CLOCK - 3, effects=1), DeleteStack, "Deleting", P),
+    "in a namespace that is going, a retained stack is left without a record": (
+        world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(), operations=(DONE,), claimable=False),
+        Release, "Retained", P),
+    "no operation outlives a VM whose stack is retained": (
+        world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(),
+              operations=(ACCEPTED, operation(OperationType.DELETE, state="Succeeded", outcome="Accepted", retained=True))),
+        Settle, "Deleting", P),
     "a recorded retained stack is left": (
         world(active(deleting=True, spec={"deletionPolicy": "Retain"}), stack(),
               operations=(DONE, operation(OperationType.DELETE, state="Succeeded", retained=True))), Release, "Retained", P),
@@ -214,6 +266,12 @@ ABSENT_ROWS: dict[str, Row] = {
     "a recorded stack without our tags keeps the finalizer": (
         world(WAS_ACTIVE, operations=(DONE,), probe=Probe(CLOCK - 1, "s1", stack(ours=False))), Nothing, "OwnershipLost", B),
     "an open delete is ended when the stack is gone": (world(WAS_ACTIVE, operations=(DONE, OPEN_DELETE), probe=GONE), Settle, "Deleting", P),
+    "a stack that its delete alone recorded is looked at by id": (
+        world(GOING, identity=OLD_ID, operations=(operation(OperationType.DELETE, stack_id="s1"),)), LookById, "Looking", P),
+    "a failed operation without a stack does not hide the recorded one": (
+        world(WAS_ACTIVE, operations=(operation(state="Failed", outcome="Failed"),)), LookById, "Looking", P),
+    "a failed attempt's stack that is gone is not looked for": (
+        world(GOING, operations=(operation(outcome="Failed", stack_id="s1"),)), Settle, "Deleting", P),
     "an open create is ended when nothing came of it": (world(GOING, operations=(WAITING,)), Settle, "Deleting", P),
     "what is gone is released": (world(WAS_ACTIVE, operations=(DONE,), probe=GONE), Release, "Deleted", P),
     "a foreign stack of our name does not hold the object": (

@@ -26,12 +26,16 @@ DELETE = operation_name("web-1", UID, OperationType.DELETE, UID)
 def vm(
     *,
     enrolled: bool = True,
+    annotated: bool | None = None,
     deleting: bool = False,
     generation: int = 1,
     spec: dict[str, Any] | None = None,
     **status: Any,
 ) -> VirtualMachine:
-    """Return a VM; `spec` differs from the default on the wire, other keywords are status fields."""
+    """Return a VM; `spec` differs from the default on the wire, other keywords are status fields.
+
+    `enrolled` VMs have our finalizer, and the annotation unless `annotated` says otherwise.
+    """
     metadata = ObjectMeta(
         name="web-1",
         namespace="team-a",
@@ -39,7 +43,7 @@ def vm(
         generation=generation,
         resource_version="1",
         finalizers=(FINALIZER,) if enrolled else (),
-        annotations={ID_ANNOTATION: UID} if enrolled else {},
+        annotations={ID_ANNOTATION: UID} if (enrolled if annotated is None else annotated) else {},
         deletion_timestamp=NOW if deleting else None,
     )
     wire = {"template": "ubuntu-basic@v1", "image": "cirros", "flavor": "m1.tiny", **(spec or {})}

@@ -40,25 +40,21 @@ def what_was_never_claimed_goes(world: World) -> Decision | None:
     """Intent comes first: without an operation, a record or a stack in sight, nothing can ever have been made."""
     if world.operations or world.recorded_id or world.ours:
         return None
-    first_life = world.identity.id == world.vm.metadata.uid
-    if not first_life and world.seen is None:
-        return None  # what a backup brought back may have a stack
+    if world.identity.id != world.vm.metadata.uid:
+        return None  # what a backup brought back may have a stack: it is looked for
     return progress(Release(), Reason.DELETED, "No stack was ever asked for.", moving=False)
 
 
 def an_unsent_create_is_given_up(world: World) -> Decision | None:
     """A claim that this process holds and never sent can have made nothing."""
-    create = world.create
-    if create is None or not world.unresolved or not world.holds(create):
+    if world.claimed is None or world.claimed[1].sent:
         return None
-    if world.held is None or world.held.sent:
-        return None
-    return _end(create.metadata.name, "The VM was deleted before the create was sent.")
+    return _end(world.claimed[0].metadata.name, "The VM was deleted before the create was sent.")
 
 
 def an_unanswered_create_may_still_land(world: World) -> Decision | None:
     """The finalizer stays while a create may still land; a stack that appears is deleted at once."""
-    if world.ours or not world.unresolved:
+    if world.ours or not world.unanswered:
         return None
     return waits_for_the_answer(world)
 
@@ -97,7 +93,7 @@ def a_delete_is_claimed_first(world: World) -> Decision | None:
     if world.delete is None:
         claim = Claim(name, spec, attempt=1, stack_id=world.ours[0].id)
         return progress(claim, Reason.DELETING, "Storing the delete operation.")
-    if is_open(world.delete) and not world.holds(world.delete):
+    if is_open(world.delete) and not (world.held and world.held.of(world.delete)):
         claim = Claim(name, world.delete.spec, world.delete.status.attempts + 1)
         return progress(claim, Reason.DELETING, f"Storing attempt {claim.attempt} of the delete operation.")
     return None
@@ -105,9 +101,9 @@ def a_delete_is_claimed_first(world: World) -> Decision | None:
 
 def every_stack_of_ours_is_deleted(world: World) -> Decision | None:
     """Each is deleted by id, on a look newer than the claim, also while in progress; and asked again until it is gone."""
-    if not world.ours or world.seen is None:
+    if not world.ours:
         return None
-    if world.claimable and world.held is not None and world.seen.as_of <= world.held.since:
+    if world.held is not None and not world.seen_after(world.held.since):
         return progress(Nothing(), Reason.LOOKING, "Waiting for a look at Heat after the claim.")
     since = max(world.last_effect, world.held.since if world.held else 0.0)
     paused: Decision | None = None
@@ -129,7 +125,7 @@ def every_stack_of_ours_is_deleted(world: World) -> Decision | None:
 
 def a_recorded_stack_is_proven_gone(world: World) -> Decision | None:
     """Gone is what Heat calls gone by id *and* what a complete listing lacks; one of them alone proves nothing."""
-    return not_yet_proven_gone(world, world.recorded_id) if world.recorded_id else None
+    return not_yet_proven_gone(world)
 
 
 def open_operations_are_ended(world: World) -> Decision | None:

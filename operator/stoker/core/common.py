@@ -10,7 +10,7 @@ from stoker.core import retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
 from stoker.core.faults import Fault, Retry
 from stoker.core.stack import Stack, Unknown
-from stoker.core.world import Accepted, Lost, World
+from stoker.core.world import Accepted, Refused, World
 
 LOOK_AGAIN = 15.0
 """Pause after a look failed or is missing, seconds; a listing usually wakes the VM sooner."""
@@ -62,22 +62,22 @@ def a_double_touches_nothing(world: World) -> Decision | None:
 
 def an_answer_is_recorded(world: World) -> Decision | None:
     """What Heat answered to our create is stored before anything else happens; a lost answer stays open."""
-    create, held = world.create, world.held
-    if create is None or held is None or not world.unresolved or not world.holds(create):
+    if world.claimed is None:
         return None
-    if held.answer is None or isinstance(held.answer, Lost):
-        return None
-    if isinstance(held.answer, Accepted):
-        return adopted(create, held.answer.stack_id)
-    return failed_attempt(world, create, held.answer.fault, stack_id=None)
+    create, held = world.claimed
+    match held.answer:
+        case Accepted(stack_id):
+            return adopted(create, stack_id)
+        case Refused(fault):
+            return failed_attempt(world, create, fault, stack_id=None)
+    return None
 
 
 def an_open_create_is_settled_by_its_stack(world: World) -> Decision | None:
     """A stack of ours settles an open create, whoever's answer was lost."""
-    stack = world.ours[0] if world.ours else None
-    if stack is None or world.create is None or not world.unresolved:
+    if world.unanswered is None or not world.ours:
         return None
-    return adopted(world.create, stack.id)
+    return adopted(world.unanswered, world.ours[0].id)
 
 
 def adopted(create: VirtualMachineOperation, stack_id: str) -> Decision:
@@ -115,19 +115,21 @@ def what_cannot_be_seen_is_left_alone(world: World) -> Decision | None:
     if world.seen is not None:
         return None
     if isinstance(world.listing, Unknown):
-        return trouble(world.listing.fault, outlook=Outlook.UNKNOWN, after=LOOK_AGAIN, moving=world.unresolved)
+        return trouble(
+            world.listing.fault, outlook=Outlook.UNKNOWN, after=LOOK_AGAIN, moving=world.unanswered is not None
+        )
     return progress(Nothing(), Reason.LOOKING, "Waiting for a look at Heat.")
 
 
 def waits_for_the_answer(world: World) -> Decision | None:
-    """An open create that may have been sent can land until the deadline."""
-    left = world.unresolved_since + world.timing.create_deadline - world.clock
-    if left > 0 or (
-        world.seen is not None and world.seen.as_of < world.unresolved_since + world.timing.create_deadline
-    ):
-        message = "A create has no recorded answer and may still land; absence proves nothing until its deadline."
-        return Decision(Nothing(), Reason.AWAITING_ANSWER, message, requeue_after=max(left, 1.0), moving=True)
-    return None
+    """An open create that may have been sent can land until the deadline; only a look after it proves absence."""
+    deadline = world.unresolved_since + world.timing.create_deadline
+    if world.seen_after(deadline):
+        return None
+    message = "A create has no recorded answer and may still land; absence proves nothing until its deadline."
+    return Decision(
+        Nothing(), Reason.AWAITING_ANSWER, message, requeue_after=max(deadline - world.clock, 1.0), moving=True
+    )
 
 
 def next_double_removed(world: World, kept: Stack) -> Decision | None:
@@ -150,23 +152,33 @@ def call_failed(world: World, fault: Fault, failures: int) -> Decision:
     """Return what follows when a look or a delete failed: it is said, and done again after a pause."""
     outlook = Outlook.RETRYING if world.deleting else Outlook.UNKNOWN
     return trouble(
-        fault, outlook=outlook, after=retry.delay(fault, failures, world.identity.id), moving=world.unresolved
+        fault,
+        outlook=outlook,
+        after=retry.delay(fault, failures, world.identity.id),
+        moving=world.unanswered is not None,
     )
 
 
-def not_yet_proven_gone(world: World, stack_id: str) -> Decision | None:
-    """Return what is missing for the proof that a recorded stack is gone, or None when it is proven.
+def not_yet_proven_gone(world: World) -> Decision | None:
+    """Return what is missing for the proof that the recorded stack is gone, or None when it is proven or there is none.
 
     Absence from a listing is not enough: Heat was seen to hide a live stack. So it is looked at by id as well, and
     again after a while as long as it is there.
     """
-    probe = world.probe
-    current = probe is not None and probe.stack_id == stack_id and probe.as_of > world.last_effect
-    if probe is None or not current or (probe.stack is not None and world.clock > probe.as_of + LOOK_AGAIN):
-        return progress(LookById(stack_id), Reason.LOOKING, f"Looking for the stack {stack_id}.")
+    stack_id, probe = world.recorded_id, world.probe
+    if stack_id is None:
+        return None
+    if probe is None or probe.stack_id != stack_id or probe.as_of <= world.last_effect:
+        return _look_by_id(stack_id)
     if probe.stack is None:
         return None
+    if world.clock > probe.as_of + LOOK_AGAIN:
+        return _look_by_id(stack_id)
     if world.identity.owns(probe.stack.tags, probe.stack.project):
         return progress(Nothing(), Reason.LOOKING, f"Stack {stack_id} exists; waiting for it to be listed.")
     fault = Fault(ErrorCode.OWNERSHIP_LOST, f"stack {stack_id} is there, and no longer carries our tags")
     return trouble(fault, outlook=Outlook.BLOCKED, after=LOOK_AGAIN)
+
+
+def _look_by_id(stack_id: str) -> Decision:
+    return progress(LookById(stack_id), Reason.LOOKING, f"Looking for the stack {stack_id}.")

@@ -35,7 +35,7 @@ from stoker.core.common import (
 from stoker.core.faults import Fault
 from stoker.core.identity import operation_name, tag_value
 from stoker.core.stack import Stack
-from stoker.core.world import World, is_open
+from stoker.core.world import Held, World, is_open
 
 
 def identity_is_stored_first(world: World) -> Decision | None:
@@ -86,34 +86,24 @@ def work_in_progress_is_left_alone(world: World) -> Decision | None:
 
 def a_failed_create_is_recorded(world: World) -> Decision | None:
     """A create that failed is recorded with the resource's own reason before anything is cleaned up."""
-    stack, create = _kept(world), world.create
+    stack, create = _kept(world), world.accepted
     if stack is None or create is None or not _create_failed(stack):
-        return None
-    if not is_open(create) or create.status.outcome is not AttemptOutcome.ACCEPTED:
         return None
     return failed_attempt(world, create, classify_reason(stack.reason), stack_id=stack.id)
 
 
 def a_failed_stack_is_cleaned_up_before_the_next_try(world: World) -> Decision | None:
     """Only a stack whose *create* failed is deleted for a retry: it never was Active, so nothing is lost."""
-    stack, create = _kept(world), world.create
-    if stack is None or not (_create_failed(stack) or stack.status == "DELETE_FAILED"):
-        return None
-    if create is None or create.status.state is OperationState.SUCCEEDED:
+    stack, create = _kept(world), world.failed
+    if stack is None or create is None or not (_create_failed(stack) or stack.status == "DELETE_FAILED"):
         return None
     if (waiting := _not_due(world, create)) is not None:
         return waiting
-    if (
-        not is_open(create)
-        or create.spec.generation < world.generation
-        or create.status.outcome is AttemptOutcome.FAILED
-    ):
-        pause = pause_after_failed_delete(world, world.last_effect)
-        if stack.status == "DELETE_FAILED" and pause > 0:
-            return trouble(classify_reason(stack.reason), after=pause, outlook=Outlook.RETRYING, moving=True)
-        message = f"Removing the failed stack {stack.id} before the next try."
-        return progress(DeleteStack(stack.name, stack.id), Reason.CLEANING_UP, message)
-    return None
+    pause = pause_after_failed_delete(world, world.last_effect)
+    if stack.status == "DELETE_FAILED" and pause > 0:
+        return trouble(classify_reason(stack.reason), after=pause, outlook=Outlook.RETRYING, moving=True)
+    message = f"Removing the failed stack {stack.id} before the next try."
+    return progress(DeleteStack(stack.name, stack.id), Reason.CLEANING_UP, message)
 
 
 def another_failure_waits_for_a_person(world: World) -> Decision | None:
@@ -178,10 +168,10 @@ def a_complete_stack_is_settled(world: World) -> Decision | None:
 
 def a_foreign_stack_is_never_touched(world: World) -> Decision | None:
     """A stack of our name without our proof belongs to somebody: our attempt failed, and that is all."""
-    create = world.create
-    if not world.foreign or create is None or not world.unresolved or not world.holds(create):
+    if world.claimed is None or not world.foreign:
         return None
-    if world.held is None or world.held.sent or world.named is None or world.named.as_of <= world.held.since:
+    create, held = world.claimed
+    if held.sent or not _looked(world, held):
         return None
     foreign = world.foreign[0]
     fault = Fault(ErrorCode.NAME_CONFLICT, f"the project has a stack {foreign.name} ({foreign.id}) that is not ours")
@@ -190,23 +180,22 @@ def a_foreign_stack_is_never_touched(world: World) -> Decision | None:
 
 def an_unanswered_create_may_still_land(world: World) -> Decision | None:
     """After a lost answer, or a crash between claim and answer, no second create is sent before the deadline."""
-    create = world.create
-    if create is None or not world.unresolved or _held_unsent(world, create):
+    if world.unanswered is None or (world.claimed and not world.claimed[1].sent):
         return None
     if (waiting := waits_for_the_answer(world)) is not None:
         return waiting
     fault = Fault(ErrorCode.TIMEOUT, "a create was never answered, and no stack appeared before its deadline")
-    return failed_attempt(world, create, fault, stack_id=None)
+    return failed_attempt(world, world.unanswered, fault, stack_id=None)
 
 
 def a_create_follows_a_look_after_its_claim(world: World) -> Decision | None:
     """A create is sent only after an absence that was observed *after* the claim was stored."""
-    create, held = world.create, world.held
-    if create is None or held is None or not world.unresolved:
+    if world.claimed is None:
         return None
+    create, held = world.claimed
     if isinstance(world.admission, Fault):
         return failed_attempt(world, create, world.admission, stack_id=None)
-    if world.named is None or world.named.as_of <= held.since:
+    if not _looked(world, held):
         return progress(LookByName(), Reason.LOOKING, "Looking for a stack of the VM's name.")
     message = f"Asking Heat for the stack {world.identity.stack_name}."
     return progress(CreateStack(create.metadata.name, held.attempt, world.admission), Reason.CREATING, message)
@@ -214,34 +203,33 @@ def a_create_follows_a_look_after_its_claim(world: World) -> Decision | None:
 
 def an_accepted_stack_that_vanished_failed(world: World) -> Decision | None:
     """A stack that Heat accepted and that is gone before it was complete counts as a failed attempt."""
-    create = world.create
-    if create is None or not is_open(create) or create.status.outcome is not AttemptOutcome.ACCEPTED:
+    create = world.accepted
+    if create is None:
         return None
-    stack_id = create.status.stack_id or ""
-    if (decision := not_yet_proven_gone(world, stack_id)) is not None:
+    if (decision := not_yet_proven_gone(world)) is not None:
         return decision
-    fault = Fault(ErrorCode.STACK_MISSING, f"stack {stack_id} vanished before it was complete")
-    return failed_attempt(world, create, fault, stack_id=stack_id)
+    fault = Fault(ErrorCode.STACK_MISSING, f"stack {world.recorded_id} vanished before it was complete")
+    return failed_attempt(world, create, fault, stack_id=world.recorded_id)
 
 
 def a_failure_backs_off(world: World) -> Decision | None:
     """A failed attempt waits for its time, a failed operation for a new generation; then the next is claimed."""
-    create = world.create
-    if create is None or create.status.state is OperationState.SUCCEEDED:
+    create = world.failed
+    if create is None:
         return None
     if (waiting := _not_due(world, create)) is not None:
         return waiting
     if isinstance(world.admission, Fault):
         return trouble(world.admission, after=LOOK_AGAIN)
-    if is_open(create) and create.spec.generation == world.generation:
+    if not is_open(create):
+        return _claim(world, cause=create.metadata.name)
+    if create.spec.generation == world.generation:
         return _claim_again(create)
-    if is_open(create):
-        fault = recorded_fault(create)
-        superseded = Settle(
-            create.metadata.name, OperationState.FAILED, AttemptOutcome.FAILED, None, fault.code, fault.message
-        )
-        return progress(superseded, Reason.CLAIMING, "The spec was edited: the failed operation is ended.")
-    return _claim(world, cause=create.metadata.name)
+    fault = recorded_fault(create)
+    superseded = Settle(
+        create.metadata.name, OperationState.FAILED, AttemptOutcome.FAILED, None, fault.code, fault.message
+    )
+    return progress(superseded, Reason.CLAIMING, "The spec was edited: the failed operation is ended.")
 
 
 def a_stack_that_was_there_is_missed(world: World) -> Decision | None:
@@ -249,7 +237,7 @@ def a_stack_that_was_there_is_missed(world: World) -> Decision | None:
     stack_id = world.recorded_id
     if stack_id is None:
         return None
-    if (decision := not_yet_proven_gone(world, stack_id)) is not None:
+    if (decision := not_yet_proven_gone(world)) is not None:
         return decision
     fault = Fault(ErrorCode.STACK_MISSING, f"stack {stack_id} is gone, and Stoker did not delete it")
     if world.vm.spec.on_stack_missing is MissingPolicy.ERROR:
@@ -276,8 +264,9 @@ def _create_failed(stack: Stack) -> bool:
     return stack.failed and stack.action == "CREATE"
 
 
-def _held_unsent(world: World, create: VirtualMachineOperation) -> bool:
-    return world.holds(create) and world.held is not None and not world.held.sent
+def _looked(world: World, held: Held) -> bool:
+    """Tell whether a look by name began after the claim was stored."""
+    return world.named is not None and world.named.as_of > held.since
 
 
 def _claim(world: World, cause: str) -> Decision:
@@ -302,7 +291,7 @@ def _claim_again(create: VirtualMachineOperation) -> Decision:
 
 def _not_due(world: World, create: VirtualMachineOperation) -> Decision | None:
     """Report the recorded failure while nothing may be tried: before its time, or for good at this generation."""
-    if create.status.outcome is not AttemptOutcome.FAILED or create.spec.generation < world.generation:
+    if create.spec.generation < world.generation:
         return None
     fault = recorded_fault(create)
     if not is_open(create):

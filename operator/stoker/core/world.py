@@ -53,6 +53,10 @@ class Held:
 
     answer: Accepted | Refused | Lost | None = None
 
+    def of(self, operation: VirtualMachineOperation) -> bool:
+        """Tell whether the claim is on the operation's current attempt."""
+        return (self.operation, self.attempt) == (operation.metadata.name, operation.status.attempts)
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -125,12 +129,15 @@ class World:
         return self.vm.metadata.generation
 
     @property
+    def looks(self) -> list[Listing]:
+        """The looks that began after the last effect: no other counts."""
+        looks = (look for look in (self.listing, self.named) if isinstance(look, Listing))
+        return [look for look in looks if look.as_of > self.last_effect]
+
+    @property
     def seen(self) -> Listing | None:
-        """The newest look that is not older than the last effect, or None."""
-        looks = [
-            look for look in (self.listing, self.named) if isinstance(look, Listing) and look.as_of > self.last_effect
-        ]
-        return max(looks, key=lambda look: look.as_of, default=None)
+        """The newest look that counts."""
+        return max(self.looks, key=lambda look: look.as_of, default=None)
 
     @property
     def ours(self) -> tuple[Stack, ...]:
@@ -168,26 +175,44 @@ class World:
         )
 
     @property
-    def unresolved(self) -> bool:
-        """True while a create was claimed and nothing is recorded of what came of it."""
-        return self.create is not None and is_open(self.create) and self.create.status.outcome is None
+    def unanswered(self) -> VirtualMachineOperation | None:
+        """The create that was claimed, as long as nothing is recorded of what came of it."""
+        return self.create if self.create and self.create.status.outcome is None else None
+
+    @property
+    def claimed(self) -> tuple[VirtualMachineOperation, Held] | None:
+        """The unanswered create and this process's claim on it, if it is this process's."""
+        match self.unanswered, self.held:
+            case VirtualMachineOperation() as create, Held() as held if held.of(create):
+                return create, held
+        return None
+
+    @property
+    def accepted(self) -> VirtualMachineOperation | None:
+        """The create whose stack Heat accepted, as long as it is not known to be complete."""
+        create = self.create
+        return create if create and is_open(create) and create.status.outcome is AttemptOutcome.ACCEPTED else None
+
+    @property
+    def failed(self) -> VirtualMachineOperation | None:
+        """The create, if its last attempt failed."""
+        return self.create if self.create and self.create.status.outcome is AttemptOutcome.FAILED else None
 
     @property
     def recorded_id(self) -> str | None:
         """The id of the stack that was there last, from the newest record that has one."""
         create = self.create
         if create and is_open(create):
-            return create.status.stack_id if create.status.outcome is AttemptOutcome.ACCEPTED else None
+            return self.accepted.status.stack_id if self.accepted else None
         if create and create.status.stack_id:
             return create.status.stack_id
         if self.vm.status.stack:
             return self.vm.status.stack.id
         return self.delete.status.stack_id if self.delete else None
 
-    def holds(self, operation: VirtualMachineOperation) -> bool:
-        """Tell whether this process holds the operation's current attempt."""
-        held = self.held
-        return bool(held and held.operation == operation.metadata.name and held.attempt == operation.status.attempts)
+    def seen_after(self, moment: float) -> bool:
+        """Tell whether a look that counts began after a moment."""
+        return any(look.as_of > moment for look in self.looks)
 
 
 def is_open(operation: VirtualMachineOperation) -> bool:
