@@ -22,6 +22,7 @@ class Search:
     came: dict[State, tuple[State, str] | None] = field(default_factory=dict)
     at_rest: set[State] = field(default_factory=set)
     phases: set[tuple[str, str]] = field(default_factory=set)
+    """The changes of phase seen, if the case tells phases; `[*]` is before the first and after the last."""
 
     def run(self, limit: int = 10**9) -> int:
         """Search breadth first, and return how many states there are; at most `limit` are looked at."""
@@ -32,6 +33,7 @@ class Search:
             state = queue.popleft()
             try:
                 for name, after in steps(state, self.case):
+                    self._note_phases(state, after)
                     if after not in self.came:
                         self.came[after] = (state, name)
                         queue.append(after)
@@ -39,6 +41,11 @@ class Search:
             except Violation as violation:
                 raise Violation(f"{violation}; after: {' → '.join(self.way(state))}") from None
         return len(self.came)
+
+    def _note_phases(self, before: State, after: State) -> None:
+        if before.vm is None or (after.vm is not None and before.vm.phase == after.vm.phase):
+            return
+        self.phases.add((before.vm.phase or "[*]", (after.vm and after.vm.phase) or "[*]"))
 
     def way(self, state: State) -> list[str]:
         """Return the names of the steps to a state."""

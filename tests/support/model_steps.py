@@ -83,7 +83,7 @@ def process(state: State, case: Case) -> Steps:
         case DeleteStack(_, stack_id):
             yield from _delete(state, world, stack_id, case)
         case _:
-            yield f"nothing ({decision.reason})", report(state, world, decision)
+            yield f"nothing ({decision.reason})", report(state, world, decision, case)
 
 
 def _find(state: State, stack_id: str) -> tuple[Made, ...]:
@@ -128,7 +128,7 @@ def _written(
             demand(
                 all(s.ours or s.lost_at for s in _find(state, stack_id)), "I3: a foreign stack is recorded as retained"
             )
-            return None if case.terminating else _store(state, None, record)
+            return state.remember(claimable=False) if case.terminating else _store(state, None, record)
 
 
 def new_record(name: str, spec: OperationSpec) -> Record:
@@ -181,13 +181,15 @@ def _store(state: State, known: Record | None, record: Record) -> State | None:
 def _check_release(state: State, case: Case) -> None:
     kept = {record.stack_id for record in state.records if record.retained}
     demand(not state.flights, "I2: released while a create may still land")
-    left = [stack.id for stack in ours(state) if stack.id not in kept and not (case.retain and case.terminating)]
+    demand(not any(record.is_open for record in state.records), "released with an open operation")
+    if case.retain and case.terminating:  # then nothing can be recorded of what is left
+        return
+    left = [stack.id for stack in ours(state) if stack.id not in kept]
     demand(not left, f"I2: released while {left} exist")
     lost = [stack.id for stack in state.stacks if stack.lost_at is not None and stack.id not in kept]
     demand(
         not lost or state.vm is None or state.vm.stack not in lost, "I2: released a recorded stack that lost its tags"
     )
-    demand(not any(record.is_open for record in state.records), "released with an open operation")
 
 
 # ---- calls to Heat
@@ -343,6 +345,8 @@ def _people(state: State) -> Steps:
         yield "a foreign stack of our name", foreign(state).spend("foreign")
     if state.left("closed") and state.admitted:
         yield "the Tenant is taken away", state._replace(admitted=False).spend("closed")
+    if not state.admitted:
+        yield "the Tenant is back", state._replace(admitted=True)
 
 
 def _changed(state: State, what: str, vm: Object | None) -> Steps:

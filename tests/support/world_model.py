@@ -109,6 +109,8 @@ class Object(NamedTuple):
     stack: str | None = None
     server: str | None = None
     applied: int | None = None
+    phase: str | None = None
+    """Kept only if the case asks for it: no rule reads it, and it would make many states of one."""
 
 
 class Claimed(NamedTuple):
@@ -155,6 +157,9 @@ class Case(NamedTuple):
 
     terminating: bool = False
     """The deletion is that of the namespace: no operation can be created in it."""
+
+    phases: bool = False
+    """The phase is part of the object."""
 
 
 class State(NamedTuple):
@@ -235,7 +240,7 @@ def seen_vm(vm: Object, case: Case) -> VirtualMachine:
         annotations={ID_ANNOTATION: who.id} if vm.enrolled or case.restored else {},
         deletion_timestamp=NOW if vm.deleting else None,
     )
-    status = VirtualMachineStatus(stack=known, server_id=vm.server, applied_generation=vm.applied)
+    status = VirtualMachineStatus(stack=known, server_id=vm.server, applied_generation=vm.applied, phase=vm.phase)
     return VirtualMachine(metadata=metadata, spec=VirtualMachineSpec.model_validate(wire), status=status)
 
 
@@ -330,7 +335,7 @@ def _looks_settled(vm: Object, listing: Listing | Unknown) -> bool:
     return isinstance(listing, Unknown) or [(s.id, s.complete) for s in listing.stacks] == [(vm.stack, True)]
 
 
-def report(state: State, world: World, decision: Decision) -> State:
+def report(state: State, world: World, decision: Decision, case: Case) -> State:
     """Write the part of the status that decisions read."""
     if reporting.passes_soon(decision):
         return state
@@ -341,6 +346,7 @@ def report(state: State, world: World, decision: Decision) -> State:
         "stack": status.stack and status.stack.id,
         "server": status.server_id,
         "applied": status.applied_generation,
+        "phase": status.phase if case.phases else None,
     }
     if state.view._replace(**known) == state.view:
         return state

@@ -57,7 +57,13 @@ class Effects:
                 return
             case Enroll() | Release() | Claim() | Settle() | Retain():
                 self._may_act()
-                await self._store(world, action, memory)
+                try:
+                    await self._store(world, action, memory)
+                except KubeError as error:
+                    if error.reason != "NamespaceTerminating" or not world.deleting:
+                        raise
+                    memory.claimable = False
+                    return
                 metrics.observe_write(type(action).__name__.lower())
             case LookByName() | LookById() | CreateStack() | DeleteStack() | ReadOutputs():
                 assert runtime is not None, "the core looks and acts only where a tenant is known"
@@ -81,13 +87,7 @@ class Effects:
 
     async def _claim(self, world: World, claim: Claim, memory: VmMemory) -> None:
         known = next((o for o in world.operations if o.metadata.name == claim.operation), None)
-        try:
-            stored = await self._objects.claim(world.vm, claim, known, epoch=self._epoch(), now=_now())
-        except KubeError as error:
-            if error.reason == "NamespaceTerminating" and world.deleting:
-                memory.claimable = False
-                return
-            raise
+        stored = await self._objects.claim(world.vm, claim, known, epoch=self._epoch(), now=_now())
         _replace(memory, stored)
         memory.held = Held(claim.operation, claim.attempt, since=time.monotonic())
         if claim.spec.type is OperationType.CREATE:
