@@ -39,6 +39,10 @@ def untouched() -> Iterator[None]:
         f"{{'password': '{SECRET}'}}",
         f'{{"application_credential_secret": "{SECRET}"}}',
         f"token: {SECRET}",
+        f'{{"password": "two words, {SECRET}"}}',
+        f"'password': 'it\\'s {SECRET}'",
+        f"Authorization: Basic {SECRET}",
+        f"https://user:{SECRET}@example.org/path",
     ],
 )
 def test_what_looks_like_a_credential_is_not_written(text: str):
@@ -46,7 +50,9 @@ def test_what_looks_like_a_credential_is_not_written(text: str):
     assert "[redacted]" in redact(text)
 
 
-@pytest.mark.parametrize("text", ["", "stack vm-1 is CREATE_COMPLETE", "the Secret web has no key user-data"])
+@pytest.mark.parametrize(
+    "text", ["", "stack vm-1 is CREATE_COMPLETE", "the Secret web has no key user-data", "https://example.org/a@b"]
+)
 def test_other_text_stays(text: str):
     assert redact(text) == text
 
@@ -78,6 +84,11 @@ def test_extra_fields_are_fields_and_are_redacted_too():
     line = json.loads(JsonFormatter().format(record(tenant="blue", seconds=1.5, error=f"token={SECRET}", odd=object())))
     assert (line["tenant"], line["seconds"], line["error"]) == ("blue", 1.5, "token=[redacted]")
     assert "odd" not in line
+
+
+def test_an_extra_field_with_a_secret_s_name_is_not_written():
+    line = json.loads(JsonFormatter().format(record(auth_token=SECRET, clientSecret=SECRET, password_length=7)))
+    assert {line["auth_token"], line["clientSecret"], line["password_length"]} == {"[redacted]"}
 
 
 def test_message_arguments_and_exceptions_are_redacted():

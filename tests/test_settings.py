@@ -26,7 +26,7 @@ def test_the_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch):
 def test_every_field_has_a_variable_and_a_sentence(name: str):
     item = next(item for item in fields(Settings) if item.name == name)
     kind = type(item.default)
-    value = {str: "text", int: "7", float: "97.5"}[kind]
+    value = "DEBUG" if name == "log_level" else {str: "text", int: "7", float: "97.5"}[kind]
     assert getattr(Settings.load({f"STOKER_{name.upper()}": value}), name) == kind(value)
     assert item.metadata["help"].endswith(".")
 
@@ -37,13 +37,19 @@ def test_every_field_has_a_variable_and_a_sentence(name: str):
         ("STOKER_WORKERS", "many", "'many' is not a whole number"),
         ("STOKER_WORKERS", "1.5", "'1.5' is not a whole number"),
         ("STOKER_WORKERS", "", "'' is not a whole number"),
-        ("STOKER_WORKERS", "-1", "'-1' is not zero or more"),
+        ("STOKER_WORKERS", "-1", "'-1' is not finite, or less than zero"),
         ("STOKER_WORKERS", "0", "must be at least 1"),
         ("STOKER_TENANT_CALLS", "0", "must be at least 1"),
         ("STOKER_STACK_TIMEOUT_MINUTES", "0", "must be at least 1"),
         ("STOKER_POLL_SECONDS", "often", "'often' is not a number"),
-        ("STOKER_POLL_SECONDS", "nan", "'nan' is not zero or more"),
-        ("STOKER_POLL_SECONDS", "-0.1", "'-0.1' is not zero or more"),
+        ("STOKER_POLL_SECONDS", "nan", "'nan' is not finite, or less than zero"),
+        ("STOKER_POLL_SECONDS", "-0.1", "'-0.1' is not finite, or less than zero"),
+        ("STOKER_POLL_SECONDS", "inf", "'inf' is not finite, or less than zero"),
+        ("STOKER_METRICS_PORT", "65536", "65536 is not a TCP port"),
+        ("STOKER_HEALTH_PORT", "70000", "70000 is not a TCP port"),
+        ("STOKER_NAMESPACE", "", "must not be empty"),
+        ("STOKER_LEASE_NAME", "", "must not be empty"),
+        ("STOKER_LOG_LEVEL", "LOUD", "'LOUD' is none of DEBUG, INFO, WARNING, ERROR"),
     ],
 )
 def test_a_bad_value_is_named_with_its_variable(variable: str, value: str, expected: str):

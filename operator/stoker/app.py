@@ -9,13 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import kopf
 import prometheus_client
+from pydantic import ValidationError
 
 from stoker import __version__, handlers, metrics
-from stoker.api.cloud import Cloud
-from stoker.api.template import VirtualMachineTemplate
+from stoker.api.base import what_is_wrong
 from stoker.api.tenant import Tenant
 from stoker.core.world import Timing
 from stoker.kube.client import Access, KubeClient, open_session, path
@@ -48,9 +49,9 @@ class Operator:
     ) -> None:
         self.settings, self.access = settings, access
         self._kube, self._cluster, self._leader = kube, cluster, leader
-        self.queue, self._cache = WorkQueue(), VmCache()
-        objects = Objects(kube, leader.holder)
         self.directory = Directory(kube, settings.namespace, connector, parse_credentials, self._start_tenant)
+        self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
+        objects = Objects(kube, leader.holder)
         timing = Timing(create_deadline=settings.create_deadline_seconds)
         gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing)
         effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, settings.stack_timeout_minutes)
@@ -76,18 +77,30 @@ class Operator:
         if self._cache.objects[key] is not known:
             self.queue.add(key, priority)
 
-    def saw(self, plural: str, item: Tenant | Cloud | VirtualMachineTemplate, *, deleted: bool) -> None:
-        """Take note of a Tenant, Cloud or template; a change of spec wakes whom it concerns."""
-        store: dict[str, object] = {
+    def saw(self, plural: str, raw: dict[str, Any], *, deleted: bool) -> None:
+        """Take note of a Tenant, Cloud or template; a change of spec wakes whom it concerns.
+
+        One that does not fit this version's schema is left as it was last known, and stops nothing else.
+        """
+        name = raw["metadata"]["name"]
+        try:
+            item = None if deleted else handlers.WATCHED[plural].model_validate(raw)
+        except ValidationError as error:
+            log.error(  # noqa: TRY400 -- the traceback would tell of pydantic, not of the object
+                "not understood, and left as it was last known",
+                extra={"object": f"{plural}/{name}", "error": what_is_wrong(error)},
+            )
+            return
+        stores: dict[str, dict[str, Any]] = {
             "tenants": self.directory.tenants,
             "clouds": self.directory.clouds,
             "virtualmachinetemplates": self.directory.templates,
-        }[plural]  # type: ignore[assignment]  # each store holds its own kind
-        name = item.metadata.name
-        known = store.pop(name, None) if deleted else store.get(name)
-        if not deleted:
+        }
+        store = stores[plural]
+        known = store.pop(name, None)
+        if item is not None:
             store[name] = item
-        if deleted or not isinstance(known, type(item)) or known.spec != item.spec:
+        if item is None or known is None or known.spec != item.spec:
             self.directory.changed()
             if plural != "clouds":
                 self._wake_namespaces(None)
@@ -100,9 +113,9 @@ class Operator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop or the lease is lost."""
-        for plural, model in handlers.WATCHED.items():
+        for plural in handlers.WATCHED:
             for raw in (await self._kube.list(path(plural)))[0]:
-                self.saw(plural, model.model_validate(raw), deleted=False)
+                self.saw(plural, raw, deleted=False)
         jobs = [
             asyncio.create_task(self.directory.run(), name="directory"),
             asyncio.create_task(self._leader.keep(), name="lease"),

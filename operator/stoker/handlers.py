@@ -94,6 +94,6 @@ def registry(operator: Operator) -> kopf.OperatorRegistry:
 
 def _watcher(operator: Operator, plural: str) -> Any:
     async def watch(event: Any, **_: Any) -> None:
-        operator.saw(plural, WATCHED[plural].model_validate(event["object"]), deleted=event["type"] == "DELETED")
+        operator.saw(plural, dict(event["object"]), deleted=event["type"] == "DELETED")
 
     return watch

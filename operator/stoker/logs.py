@@ -8,17 +8,26 @@ import re
 import sys
 from datetime import UTC, datetime
 
+_NAMES = r"(?:secret|password|passwd|token|authorization)"
+
 _SECRETS = re.compile(
-    r"(?i)(bearer\s+|x-(?:auth|subject|service)-token['\"]?\s*[:=]\s*['\"]?|(?:secret|password|token)['\"]?\s*[:=]\s*['\"]?)[^\s'\",}]+"
+    rf"""(?ix)
+    ( \bbearer\s+ | \bbasic\s+ | {_NAMES}['"]?\s*[:=]\s*(?:bearer\s+|basic\s+)? )
+    ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s'",}}]+ )
+    """
 )
 """What must never be read: the last line of defence, since no code of ours logs a secret on purpose."""
 
+_USERINFO = re.compile(r"(?i)(://)[^\s/@'\"]+@")
+"""User and password in a URL."""
+
+_NAME = re.compile(_NAMES, re.IGNORECASE)
 _STANDARD = set(vars(logging.makeLogRecord({})))
 
 
 def redact(text: str) -> str:
     """Return the text with everything that looks like a credential replaced."""
-    return _SECRETS.sub(r"\1[redacted]", text)
+    return _USERINFO.sub(r"\1[redacted]@", _SECRETS.sub(r"\1[redacted]", text))
 
 
 class JsonFormatter(logging.Formatter):
@@ -33,7 +42,7 @@ class JsonFormatter(logging.Formatter):
         }
         for key, value in vars(record).items():
             if key not in _STANDARD and isinstance(value, (str, int, float, bool)):
-                line[key] = redact(value) if isinstance(value, str) else value
+                line[key] = "[redacted]" if _NAME.search(key) else redact(value) if isinstance(value, str) else value
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from stoker.api.base import ObjectMeta
+from stoker.api.base import ObjectMeta, what_is_wrong
 from stoker.api.template import VirtualMachineTemplate
 from stoker.api.tenant import NetworkProfile, Tenant, TenantSpec
 from stoker.api.virtualmachine import VirtualMachine
@@ -60,5 +60,4 @@ def read_vm(manifest: Path) -> VirtualMachine:
     try:
         return VirtualMachine.model_validate(vms[0])
     except ValidationError as error:
-        details = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise ValueError(f"{manifest}: {details}") from None
+        raise ValueError(f"{manifest}: {what_is_wrong(error)}") from None

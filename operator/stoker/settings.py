@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,7 @@ class Settings:
             if variable in environment:
                 values[item.name] = _parse(variable, environment[variable], type(item.default))
         settings = cls(**values)  # type: ignore[arg-type]  # parsed to the type of the default just above
-        if settings.create_timeout_seconds >= settings.create_deadline_seconds:
-            raise ValueError("STOKER_CREATE_TIMEOUT_SECONDS must be less than STOKER_CREATE_DEADLINE_SECONDS")
-        for name in ("workers", "tenant_calls", "stack_timeout_minutes"):
-            if getattr(settings, name) < 1:
-                raise ValueError(f"STOKER_{name.upper()} must be at least 1")
+        _check(settings)
         return settings
 
     @property
@@ -83,6 +82,22 @@ def _parse(variable: str, text: str, kind: type) -> object:
         value = kind(text)
     except ValueError:
         raise ValueError(f"{variable}: {text!r} is not {'a whole number' if kind is int else 'a number'}") from None
-    if kind is not str and not value >= 0:  # so that nan is refused as well
-        raise ValueError(f"{variable}: {text!r} is not zero or more")
+    if kind is not str and not 0 <= value < math.inf:  # so that nan is refused as well
+        raise ValueError(f"{variable}: {text!r} is not finite, or less than zero")
     return value
+
+
+def _check(settings: Settings) -> None:
+    for name in ("metrics_port", "health_port"):
+        if getattr(settings, name) > 65535:
+            raise ValueError(f"STOKER_{name.upper()}: {getattr(settings, name)} is not a TCP port")
+    for name in ("namespace", "lease_name", "bind_address"):
+        if not getattr(settings, name):
+            raise ValueError(f"STOKER_{name.upper()} must not be empty")
+    if settings.log_level not in LOG_LEVELS:
+        raise ValueError(f"STOKER_LOG_LEVEL: {settings.log_level!r} is none of {', '.join(LOG_LEVELS)}")
+    if settings.create_timeout_seconds >= settings.create_deadline_seconds:
+        raise ValueError("STOKER_CREATE_TIMEOUT_SECONDS must be less than STOKER_CREATE_DEADLINE_SECONDS")
+    for name in ("workers", "tenant_calls", "stack_timeout_minutes"):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"STOKER_{name.upper()} must be at least 1")

@@ -133,15 +133,27 @@ async def test_of_those_that_take_over_at_once_one_wins(kube: KubeClient, clock:
     others = [candidate(kube, clock, holder) for holder in "bcde"]
     assert not any([await other._try() for other in others])
     clock.now += DURATION + 1
-    assert sum(await asyncio.gather(*(other._try() for other in others))) == 1
+    assert sum(await asyncio.gather(*(other._won() for other in others))) == 1
     assert sum(other.valid() for other in others) == 1
 
 
-async def test_a_create_that_another_was_first_with_is_a_loss_and_no_error(kube: KubeClient, clock: Clock):
+async def test_a_write_that_another_was_first_with_is_a_loss_and_no_error(
+    store: KubeStore, kube: KubeClient, clock: Clock
+):
     first, second = candidate(kube, clock), candidate(kube, clock, "b")
     await first.acquire()
-    assert not await second._write(kube.post(second._collection, {"metadata": {"name": "stoker"}}), clock(), 1)
+    await first.release()
+    store.refuse_next("PUT", 409, "Conflict")
+    assert not await second._won()
     assert not second.valid()
+
+
+async def test_a_lease_without_a_spec_is_free(store: KubeStore, kube: KubeClient, clock: Clock):
+    store.store(PATH, {"metadata": {"name": "stoker"}})
+    leader = candidate(kube, clock)
+    await leader.release()
+    await leader.acquire()
+    assert (leader.epoch, store.objects[PATH]["spec"]["holderIdentity"]) == (1, "a")
 
 
 async def test_a_released_lease_is_taken_at_once(store: KubeStore, kube: KubeClient, clock: Clock):
@@ -174,9 +186,11 @@ async def test_keep_renews_through_errors_and_ends_when_the_lease_is_anothers(
     store: KubeStore, kube: KubeClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "RENEW", 0.0)
+    monkeypatch.setattr(module, "RETRY", 0.0)
     leader = candidate(kube, clock)
     await leader.acquire()
     store.answer = refusal(500, "InternalError")
+    store.refuse_next("PUT", 409, "Conflict")  # somebody labelled it
     writes = store.version
 
     def take(now: float = clock.now) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.identity import ID_ANNOTATION
@@ -91,7 +92,8 @@ def test_a_forgotten_object_leaves_nothing():
 def test_an_object_of_a_newer_schema_is_not_parsed():
     cache = VmCache()
     cache.store(raw(spec={"image": 5, "hovercraft": True}))
-    assert cache.get(KEY) is None
+    with pytest.raises(ValidationError, match="hovercraft"):
+        cache.get(KEY)
 
 
 @pytest.mark.parametrize(

@@ -106,10 +106,9 @@ async def test_tenants_take_turns():
 
 
 async def test_namespaces_of_one_tenant_share_its_turn():
-    queue = WorkQueue()
-    for key in (A, ("two", "b"), ("three", "c")):
-        queue.add(key, lane="tenant")
-    queue.add(("four", "d"), lane="another")
+    queue = WorkQueue(lambda namespace: "another" if namespace == "four" else "tenant")
+    for key in (A, ("two", "b"), ("three", "c"), ("four", "d")):
+        queue.add(key)
     assert await drained(queue) == [A, ("four", "d"), ("two", "b"), ("three", "c")]
 
 

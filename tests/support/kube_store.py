@@ -25,6 +25,8 @@ class KubeStore:
         self.answer: web.Response | None = None
         """Given instead of doing anything, once."""
 
+        self._refusals: dict[str, web.Response] = {}
+
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._server = TestServer(app)
@@ -46,16 +48,27 @@ class KubeStore:
         self.objects[path] = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
         return self.objects[path]
 
+    def refuse_next(self, method: str, status: int, reason: str) -> None:
+        """Refuse the next request of a method."""
+        self._refusals[method] = refusal(status, reason)
+
+    def _planned(self, method: str) -> web.Response | None:
+        if self.answer is not None:
+            answer, self.answer = self.answer, None
+            return answer
+        return self._refusals.pop(method, None)
+
     async def _serve(self, request: web.Request) -> web.Response:
         path = request.path
         self.requests.append((request.method, request.path_qs))
         self.headers.append(dict(request.headers))
         body = await request.json() if request.can_read_body else {}
-        if self.answer is not None:
-            answer, self.answer = self.answer, None
-            return answer
+        if planned := self._planned(request.method):
+            return planned
         if request.method == "POST":
-            path = f"{path}/{body['metadata']['name']}"
+            made = body["metadata"]
+            made.setdefault("name", f"{made.get('generateName')}{self.version + 1}")
+            path = f"{path}/{made['name']}"
             if path in self.objects:
                 return refusal(409, "AlreadyExists")
             return web.json_response(self.store(path, body), status=201)

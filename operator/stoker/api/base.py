@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    ValidationError,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -129,3 +130,8 @@ class Resource(StatusModel):
     """A whole object as the API server returns it."""
 
     metadata: ObjectMeta
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Return each wrong field with what is wrong about it; never a value, which may be a secret."""
+    return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))

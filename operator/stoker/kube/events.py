@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,22 +44,30 @@ class Events:
         """Post an event for the decision, unless it is not notable or was said within the hour; never fails."""
         if decision.fault is None and decision.reason not in NOTABLE:
             return
-        reason, now = decision.reason.value, time.monotonic()
-        key = (vm.metadata.uid, reason, decision.message)
+        reason, metadata = decision.reason.value, vm.metadata
+        kind = "Normal" if decision.fault is None and decision.outlook is not Outlook.BLOCKED else "Warning"
+        await self._say(metadata.namespace, metadata.name, metadata.uid, kind, reason, decision.message)
+
+    async def not_understood(self, metadata: Mapping[str, Any], message: str) -> None:
+        """Post an event for a VM that does not fit this version's schema; never fails."""
+        where = metadata["namespace"], metadata["name"], metadata["uid"]
+        await self._say(*where, "Warning", "NotUnderstood", message)
+
+    async def _say(self, namespace: str, name: str, uid: str, kind: str, reason: str, message: str) -> None:
+        key, now = (uid, reason, message), time.monotonic()
         if now - self._said.get(key, -REPEAT) < REPEAT:
             return
         if len(self._said) >= REMEMBERED:
             self._said.clear()
         self._said[key] = now
-        kind = "Normal" if decision.fault is None and decision.outlook is not Outlook.BLOCKED else "Warning"
         involved = {
             "apiVersion": API_VERSION,
             "kind": "VirtualMachine",
-            "namespace": vm.metadata.namespace,
-            "name": vm.metadata.name,
-            "uid": vm.metadata.uid,
+            "namespace": namespace,
+            "name": name,
+            "uid": uid,
         }
-        await post(self._kube, involved, kind, reason, decision.message, self._holder)
+        await post(self._kube, involved, kind, reason, message, self._holder)
 
 
 async def post(kube: KubeClient, involved: dict[str, Any], kind: str, reason: str, message: str, holder: str) -> None:

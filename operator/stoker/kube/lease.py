@@ -63,36 +63,53 @@ class Leader:
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
         waiting = False
-        while not await self._try():
+        while not await self._won():
             if not waiting:
                 log.info("waiting for the lease %s", self._name)
             waiting = True
             await asyncio.sleep(RETRY)
         log.info("leading as %s in epoch %d", self.holder, self.epoch)
 
+    async def _won(self) -> bool:
+        try:
+            return await self._try()
+        except KubeError as error:
+            if error.status == 409:  # another candidate was first
+                return False
+            raise
+
     async def keep(self) -> None:
-        """Renew the lease until it is lost, then return."""
+        """Renew the lease until it is lost, then return.
+
+        A write that is refused proves no loss, not even a conflict: somebody may have labelled the lease.
+        """
+        pause = RENEW
         while self._clock() < self._until:
-            await asyncio.sleep(RENEW)
+            await asyncio.sleep(pause)
+            pause = RENEW
             try:
                 if not await self._try():
                     return
             except KubeError as error:
                 log.warning("lease not renewed: %s", error)
+                pause = RETRY
 
     async def release(self) -> None:
         """Give the lease up, so that the next leader need not wait for its end."""
         self._until = 0.0
         try:
             lease = await self._kube.get(self._path)
-            if lease["spec"].get("holderIdentity") == self.holder:
-                lease["spec"]["holderIdentity"] = ""
-                await self._kube.put(self._path, lease)
+            spec = lease.get("spec") or {}
+            if spec.get("holderIdentity") == self.holder:
+                await self._kube.put(self._path, {**lease, "spec": {**spec, "holderIdentity": ""}})
         except KubeError as error:
             log.warning("lease not released: %s", error)
 
     async def _try(self) -> bool:
-        """Create, renew or take over the lease, guarded by its version; False when it is another's."""
+        """Create, renew or take over the lease, guarded by its version; False when it is another's.
+
+        Raises KubeError, with status 409 when somebody else wrote it meanwhile.
+        """
         started = self._clock()
         try:
             lease = await self._kube.get(self._path)
@@ -105,8 +122,9 @@ class Leader:
                 "metadata": {"name": self._name},
                 "spec": self._spec(1),
             }
-            return await self._write(self._kube.post(self._collection, body), started, 1)
-        spec = lease["spec"]
+            await self._kube.post(self._collection, body)
+            return self._led(started, 1)
+        spec = lease.get("spec") or {}
         other = spec.get("holderIdentity") not in ("", None, self.holder)
         if other and not self._expired(
             lease["metadata"]["resourceVersion"], float(spec.get("leaseDurationSeconds") or DURATION)
@@ -115,7 +133,8 @@ class Leader:
         mine = spec.get("holderIdentity") == self.holder
         epoch = int(spec.get("leaseTransitions") or 0) + (0 if mine else 1)
         body = {**lease, "spec": {**spec, **self._spec(epoch, renew=mine)}}
-        return await self._write(self._kube.put(self._path, body), started, epoch)
+        await self._kube.put(self._path, body)
+        return self._led(started, epoch)
 
     def _expired(self, version: str, duration: float) -> bool:
         """Tell whether another's lease has not changed for its duration, as seen by our clock."""
@@ -123,13 +142,7 @@ class Leader:
             self._seen = (version, self._clock())
         return self._clock() > self._seen[1] + duration
 
-    async def _write(self, request: Any, started: float, epoch: int) -> bool:
-        try:
-            await request
-        except KubeError as error:
-            if error.status == 409:
-                return False
-            raise
+    def _led(self, started: float, epoch: int) -> bool:
         self._until, self.epoch = started + DURATION, epoch
         return True
 

@@ -68,6 +68,11 @@ class Directory:
         runtime = self.runtimes.get(tenant.metadata.name)
         return runtime or Fault(ErrorCode.TENANT_NOT_READY, f"the Tenant {tenant.metadata.name} is not connected yet")
 
+    def lane(self, namespace: str) -> str:
+        """Return whose turn the work of a namespace takes: its tenant's, else its own."""
+        tenant = tenant_of(namespace, self.tenants.values())
+        return f"namespace {namespace}" if isinstance(tenant, Fault) else tenant.metadata.name
+
     async def run(self) -> None:
         """Refresh on every change and each half minute, for ever."""
         while True:

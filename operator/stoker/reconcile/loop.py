@@ -9,7 +9,10 @@ from __future__ import annotations
 import logging
 import time
 
+from pydantic import ValidationError
+
 from stoker import metrics
+from stoker.api.base import what_is_wrong
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.actions import Decision, Nothing, Reason, Release
 from stoker.core.common import call_failed
@@ -34,6 +37,8 @@ PASSES = 8
 
 FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
 """Back-off after an unexpected error, seconds."""
+
+NOT_UNDERSTOOD = "the object does not fit this version's schema, and is left alone"
 
 ACTS = {Reason.DUPLICATE_STACKS, Reason.RETAINED, Reason.CLEANING_UP}
 """Reasons of actions that a person would want to know of; others are told when the status says them."""
@@ -77,12 +82,12 @@ class Reconciler:
     async def run(self, key: Key) -> None:
         """Run passes for one VM until there is nothing to do now."""
         for _ in range(PASSES):
-            vm = self._cache.get(key)
+            try:
+                vm = self._cache.get(key)
+            except ValidationError as error:
+                await self._leave_alone(key, what_is_wrong(error))
+                return
             if vm is None:
-                if key in self._cache.objects:
-                    log.error(
-                        "the object does not fit this version's schema; it is left alone", extra={"vm": "/".join(key)}
-                    )
                 return
             memory = self._cache.memory(vm)
             try:
@@ -113,6 +118,10 @@ class Reconciler:
                 return False
         self._wait(key, world, decision, runtime)
         return True
+
+    async def _leave_alone(self, key: Key, error: str) -> None:
+        log.error(NOT_UNDERSTOOD, extra={"object": f"virtualmachines/{'/'.join(key)}", "error": error})
+        await self._events.not_understood(self._cache.objects[key]["metadata"], f"{NOT_UNDERSTOOD}: {error}")
 
     def _conflict(self, key: Key, memory: VmMemory, error: KubeError) -> None:
         """After a refused write nothing cached about operations is trusted; look again shortly."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.identity import ID_ANNOTATION
@@ -79,12 +77,12 @@ class VmCache:
             self.by_id.pop(vm_id, None)
 
     def get(self, key: Key) -> VirtualMachine | None:
-        """Return the parsed object, or None when it is gone or malformed (a newer schema)."""
+        """Return the parsed object, or None when it is gone.
+
+        Raises ValidationError for one that another version's schema let through.
+        """
         raw = self.objects.get(key)
-        try:
-            return VirtualMachine.model_validate(raw) if raw else None
-        except ValidationError:
-            return None
+        return VirtualMachine.model_validate(raw) if raw else None
 
     def memory(self, vm: VirtualMachine) -> VmMemory:
         """Return what is remembered of this very object; another UID starts anew."""

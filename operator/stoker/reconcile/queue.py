@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 
 
@@ -26,9 +27,13 @@ Key = tuple[str, str]
 
 
 class WorkQueue:
-    """Keys that want a pass. Not thread-safe: everything happens in one event loop."""
+    """Keys that want a pass. Not thread-safe: everything happens in one event loop.
 
-    def __init__(self) -> None:
+    `lane` gives the tenant of a namespace: it is tenants that take turns, however many namespaces each has.
+    """
+
+    def __init__(self, lane: Callable[[str], str] = str) -> None:
+        self._lane = lane
         self._lanes: dict[Priority, dict[str, deque[Key]]] = {priority: {} for priority in Priority}
         self._queued: dict[Key, Priority] = {}
         self._working: dict[Key, Priority | None] = {}
@@ -36,8 +41,8 @@ class WorkQueue:
         self._since: dict[Key, float] = {}
         self._filled = asyncio.Event()
 
-    def add(self, key: Key, priority: Priority = Priority.USER, *, lane: str | None = None) -> None:
-        """Ask for a pass now; `lane` (the tenant) is the namespace unless given."""
+    def add(self, key: Key, priority: Priority = Priority.USER) -> None:
+        """Ask for a pass now."""
         if timer := self._timers.pop(key, None):
             timer.cancel()
         if key in self._working:
@@ -48,7 +53,7 @@ class WorkQueue:
             return
         self._queued[key] = priority
         self._since.setdefault(key, time.monotonic())
-        self._lanes[priority].setdefault(lane or key[0], deque()).append(key)
+        self._lanes[priority].setdefault(self._lane(key[0]), deque()).append(key)
         self._filled.set()
 
     def add_after(self, key: Key, seconds: float, priority: Priority = Priority.LISTING) -> None:
