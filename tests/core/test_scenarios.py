@@ -82,6 +82,8 @@ PRESENT_ROWS: dict[str, Row] = {
     "an open delete is no create": (world(operations=(OPEN_DELETE,)), Claim, "Claiming", P),
     "a VM that is not admitted is parked": (world(admission=NO_TENANT), Nothing, "TenantNotFound", B),
     "what cannot be listed is unknown": (world(listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
+    "before the first listing nothing is known, and nothing is wrong": (
+        world(active(), listing=None), Nothing, "Looking", P),
     "a look older than the last effect does not count": (world(last_effect=CLOCK), Nothing, "Looking", P),
     "an admitted VM is claimed before anything is asked for": (world(), Claim, "Claiming", P),
     "a claim is followed by a look by name": (world(operations=(OPEN,), held=HELD), LookByName, "Looking", P),

@@ -324,15 +324,17 @@ def seen(vm: Object, memory: Memory, clock: int, admitted: bool, case: Case) -> 
     return world, specification.decide(world)
 
 
-def _listing(memory: Memory, clock: int, case: Case) -> Listing | Unknown:
-    fresh = memory.listing if memory.listing and seconds(clock - memory.listing.as_of) < STALE else None
+def _listing(memory: Memory, clock: int, case: Case) -> Listing | Unknown | None:
+    if memory.listing is None:
+        return None
+    fresh = memory.listing if seconds(clock - memory.listing.as_of) < STALE else None
     return seen_listing(fresh, case, by_tags=True) or Unknown(LOST)
 
 
-def _looks_settled(vm: Object, listing: Listing | Unknown) -> bool:
+def _looks_settled(vm: Object, listing: Listing | Unknown | None) -> bool:
     if vm.deleting or vm.applied != vm.generation or vm.server is None:
         return False
-    return isinstance(listing, Unknown) or [(s.id, s.complete) for s in listing.stacks] == [(vm.stack, True)]
+    return not isinstance(listing, Listing) or [(s.id, s.complete) for s in listing.stacks] == [(vm.stack, True)]
 
 
 def report(state: State, world: World, decision: Decision, case: Case) -> State:

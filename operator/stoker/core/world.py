@@ -84,8 +84,8 @@ class World:
 
     now: datetime
     clock: float
-    listing: Listing | Unknown
-    """This VM's part of the tenant's newest listing."""
+    listing: Listing | Unknown | None
+    """This VM's part of the tenant's newest listing; None before there was one."""
 
     named: Listing | None = None
     """The newest look by the stack's name: the only one that shows a foreign stack."""

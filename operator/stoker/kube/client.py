@@ -1,6 +1,6 @@
 """The Kubernetes API over one bounded HTTP session: requests, errors, merge patches.
 
-kopf gets the same session, so the limit of connections holds for both (unbounded, kopf took 1.6 GB for 10,000
+kopf gets a second session with the same limit of connections (unbounded, kopf took 1.6 GB for 10,000
 patches; measured with kopf 1.45.2).
 """
 

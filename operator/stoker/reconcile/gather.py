@@ -95,7 +95,7 @@ class Gatherer:
 _NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "the namespace has no Tenant")
 
 
-def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown) -> bool:
+def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None) -> bool:
     """Tell whether nothing but the listing is needed: the recorded stack is complete and of this generation."""
     if (
         vm.metadata.deletion_timestamp
@@ -103,13 +103,13 @@ def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown) -> bool:
         or not vm.status.server_id
     ):
         return False
-    if isinstance(listing, Unknown):
+    if not isinstance(listing, Listing):
         return True
     recorded = vm.status.stack.id if vm.status.stack else None
     return len(listing.stacks) == 1 and listing.stacks[0].complete and listing.stacks[0].id == recorded
 
 
-def _ids(listing: Listing | Unknown, recorded: str | None) -> set[str | None]:
+def _ids(listing: Listing | Unknown | None, recorded: str | None) -> set[str | None]:
     return {recorded, *(stack.id for stack in listing.stacks)} if isinstance(listing, Listing) else {recorded}
 
 

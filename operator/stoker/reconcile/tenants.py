@@ -105,14 +105,16 @@ class TenantRuntime:
             self.moving.add(vm_id)
             self._nudge.set()
 
-    def view(self, vm_id: str) -> Listing | Unknown:
-        """Return the VM's part of the newest listing, or why there is none that can be believed."""
+    def view(self, vm_id: str) -> Listing | Unknown | None:
+        """Return the VM's part of the newest listing, or why there is none to believe; None before the first ended."""
         if self.fault:
             return Unknown(self.fault)
         snapshot = self.snapshot
         if snapshot and time.monotonic() - snapshot.listing.as_of < STALE:
             return Listing(snapshot.listing.as_of, snapshot.by_vm.get(vm_id, ()))
-        return Unknown(self.poll_fault or Fault(ErrorCode.CLOUD_UNAVAILABLE, "the project was not listed yet"))
+        if self.poll_fault or snapshot:
+            return Unknown(self.poll_fault or Fault(ErrorCode.CLOUD_UNAVAILABLE, "the last listing is too old"))
+        return None
 
     async def call(self, name: str, function: Callable[[Project], Result], *, effect: bool = False) -> Result:
         """Run a blocking call on the project in a thread: bounded in number, timed, and only while we may act."""
