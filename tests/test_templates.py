@@ -22,7 +22,8 @@ from localenv.openstack.seed_cloud import PUBLIC_KEY
 from localenv.settings import REPOSITORY, LocalSettings
 from stoker.api.tenant import NetworkProfile
 from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachineSpec
-from stoker.core.inputs import VOLUME_SLOTS, Inputs, parameters
+from stoker.core.inputs import Inputs, parameters
+from stoker.core.slots import VOLUME_SLOTS
 from stoker.core.templates import check_template
 from stoker.openstack.base import Credentials
 from stoker.openstack.client import connect
@@ -90,7 +91,8 @@ def vm(user_data: str | None = None, **spec: Any) -> dict[str, Any]:
     """Return what Heat is given for a VM; keywords are spec fields on the wire."""
     full = {"template": "any@v1", "image": "cirros", "flavor": "m1.tiny", **spec}
     network = NetworkProfile(name="default", network="private", external_network="public")
-    return parameters("web-1", VirtualMachineSpec.model_validate(full), network, user_data)
+    wanted = VirtualMachineSpec.model_validate(full)
+    return parameters("web-1", wanted, network, user_data, tuple(volume.name for volume in wanted.volumes))
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def heat_alone(project: Project, names: list[str]) -> Result:
     started = time.monotonic()
 
     def create(name: str) -> None:
-        inputs = Inputs(SPEC["template"], text, parameters(name, spec, profile, None))  # type: ignore[arg-type]
+        inputs = Inputs(SPEC["template"], text, parameters(name, spec, profile, None, ()))  # type: ignore[arg-type]
         project.heat.create(f"bench-{name}", ("bench",), inputs, timeout_minutes=60)
 
     with ThreadPoolExecutor(8) as pool:

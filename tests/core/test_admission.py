@@ -110,7 +110,7 @@ def test_ingress_is_given_as_neutron_takes_it() -> None:
         {"protocol": "icmp", "cidr": "::/0"},
     ]
     spec = vm(spec={"ingress": rules}).spec
-    assert parameters("web-1", spec, NetworkProfile(name="default", network="n"), None)["ingress"] == [
+    assert parameters("web-1", spec, NetworkProfile(name="default", network="n"), None, ())["ingress"] == [
         {
             "protocol": "tcp",
             "remote_ip_prefix": "10.0.0.0/8",

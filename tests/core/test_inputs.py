@@ -8,7 +8,8 @@ import pytest
 
 from stoker.api.tenant import NetworkProfile
 from stoker.api.virtualmachine import VirtualMachineSpec
-from stoker.core.inputs import VOLUME_SLOTS, Inputs, parameters
+from stoker.core.inputs import Inputs, parameters
+from stoker.core.slots import VOLUME_SLOTS, placed
 from stoker.core.templates import PARAMETERS
 from support.build import INPUTS, vm
 
@@ -18,7 +19,10 @@ BARE = {"template": "ubuntu-basic@v1", "image": "cirros", "flavor": "m1.tiny"}
 
 def given(network: NetworkProfile = NETWORK, user_data: str | None = None, **spec: object) -> dict[str, object]:
     """Return the parameters for a bare spec and what differs from it, on the wire."""
-    return parameters("web-1", VirtualMachineSpec.model_validate({**BARE, **spec}), network, user_data)
+    full = VirtualMachineSpec.model_validate({**BARE, **spec})
+    slots = placed([volume.name for volume in full.volumes])
+    assert slots is not None
+    return parameters("web-1", full, network, user_data, slots)
 
 
 def test_a_bare_spec_gives_every_parameter_a_value() -> None:
@@ -107,6 +111,6 @@ def test_the_hash_keeps_to_the_order_of_lists_and_not_of_keys() -> None:
 
 def test_policies_of_the_spec_are_no_inputs() -> None:
     """Otherwise a change of deletionPolicy would call for an update of the stack."""
-    plain = parameters("web-1", vm().spec, NETWORK, None)
+    plain = parameters("web-1", vm().spec, NETWORK, None, ())
     kept = vm(spec={"deletionPolicy": "Retain", "onStackMissing": "Error"}).spec
-    assert parameters("web-1", kept, NETWORK, None) == plain
+    assert parameters("web-1", kept, NETWORK, None, ()) == plain

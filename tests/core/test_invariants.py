@@ -93,9 +93,9 @@ def test_a_secret_in_heat_s_reason_reaches_no_status() -> None:
     assert "hunter22" not in derive(snapshot, decide(snapshot)).model_dump_json()
 
 
-def test_a_vm_that_was_edited_away_from_its_stack_says_so_until_it_is_edited_back() -> None:
+def test_a_vm_that_was_edited_away_from_its_stack_is_not_of_its_generation_until_it_is_edited_back() -> None:
     edited = world(active(generation=2), stack(inputs="other"), operations=(DONE,))
     back = world(active(generation=3), stack(), operations=(DONE,))
-    assert decide(edited).reason == "UpdateNotSupported"
+    assert decide(edited).reason == "Previewing"
     assert derive(edited, decide(edited)).applied_generation == 1
     assert (decide(back).reason, derive(back, decide(back)).applied_generation) == ("Active", 3)

@@ -9,6 +9,7 @@ import pytest
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType
+from stoker.core import retry
 from stoker.core.actions import (
     Claim,
     CreateStack,
@@ -17,14 +18,15 @@ from stoker.core.actions import (
     LookByName,
     Nothing,
     Outlook,
+    PreviewUpdate,
     Settle,
 )
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
-from stoker.core.stack import Probe
+from stoker.core.stack import Outputs, Preview, Probe
 from stoker.core.world import Accepted, Held, Refused, World
-from support.build import CLOCK, CREATE, DELETE, NOW, UID, active, listing, operation, stack, world
+from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, world
 
 OPEN, OPEN_DELETE = operation(), operation(OperationType.DELETE)
 ACCEPTED = operation(outcome="Accepted", stack_id="s1")
@@ -64,7 +66,21 @@ def probed(as_of: float, **more: object) -> World:
     return world(active(), operations=(DONE,), probe=Probe(as_of, "s1", None), **more)
 
 
+NO_FLAVOR = Fault(ErrorCode.FLAVOR_NOT_FOUND, "no flavor")
+REFUSED_FOR = retry.delay(NO_FLAVOR, 1, UID)
+
+
+def refused(seconds: float) -> World:
+    """Return the world of an edit whose preview Heat refused that long ago."""
+    preview = Preview(CLOCK - seconds, "s1", INPUTS.hash, NO_FLAVOR)
+    return world(
+        active(generation=2), stack(inputs="other"), operations=(DONE,), preview=preview, outputs=Outputs("server")
+    )
+
+
 EDGES: dict[str, tuple[World, type, str]] = {
+    "a refused preview is not repeated before its pause": (refused(REFUSED_FOR - 0.001), Nothing, "FlavorNotFound"),
+    "a refused preview is repeated after its pause": (refused(REFUSED_FOR), PreviewUpdate, "Previewing"),
     "a look that began with the claim is not newer": (named(HELD.since), LookByName, "Looking"),
     "a look that began after the claim is": (named(HELD.since + 0.001), CreateStack, "Creating"),
     "a foreign stack seen before the claim proves nothing": (

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from stoker.api.errors import ErrorCode
-from stoker.api.operation import OperationType
+from stoker.api.operation import OperationType, VirtualMachineOperation
+from stoker.api.virtualmachine import VirtualMachine
 from stoker.core import decide as specification
 from stoker.core.actions import (
     Claim,
@@ -19,15 +20,17 @@ from stoker.core.actions import (
     LookByName,
     Nothing,
     Outlook,
+    PreviewUpdate,
     ReadOutputs,
     Reason,
     Release,
     Retain,
     Settle,
+    UpdateStack,
 )
 from stoker.core.decide import ABSENT, PRESENT, RULES, decide
 from stoker.core.faults import Fault
-from stoker.core.stack import Outputs, Probe, Unknown
+from stoker.core.stack import Outputs, Plan, Preview, Probe, Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import (
     CLOCK,
@@ -37,6 +40,7 @@ from support.build import (
     INPUTS,
     NOW,
     UID,
+    UPDATE,
     active,
     listing,
     operation,
@@ -44,6 +48,12 @@ from support.build import (
     vm,
     world,
 )
+
+
+def update(generation: int = 2, **status: object) -> VirtualMachineOperation:
+    """Return an update operation."""
+    return operation(OperationType.UPDATE, cause=f"{UID}/{generation}", generation=generation, **status)
+
 
 DOWN = Fault(ErrorCode.CLOUD_UNAVAILABLE, "list stacks: HTTP 503")
 NO_FLAVOR = Fault(ErrorCode.FLAVOR_NOT_FOUND, "create stack: no flavor")
@@ -53,6 +63,29 @@ NO_HOST = (
 )
 OUTPUTS = Outputs("server", "10.0.0.4")
 LATER, EARLIER = NOW + timedelta(minutes=5), NOW - timedelta(minutes=5)
+OPEN_UPDATE, SECOND_UPDATE = update(), update(attempts=2)
+SENT_UPDATE = update(outcome="Accepted", stack_id="s1")
+LATE_UPDATE = update(outcome="Failed", last_error="NoValidHost", message="full", next_retry_time=LATER)
+DUE_UPDATE = update(outcome="Failed", last_error="NoValidHost", message="full", next_retry_time=EARLIER)
+DEAD_UPDATE = update(state="Failed", outcome="Failed", last_error="NoValidHost", message="full")
+GOOD_UPDATE = update(state="Succeeded", outcome="Accepted", stack_id="s1")
+LONG_AGO = NOW - timedelta(days=1)
+HELD_UPDATE = Held(UPDATE, 1, since=CLOCK - 10)
+PLAN = Preview(CLOCK - 5, "s1", INPUTS.hash, Plan(updated=("server",)))
+COSTLY = replace(PLAN, plan=Plan(replaced=("server",), types={"server": "OS::Nova::Server"}))
+
+
+def edited(
+    *operations: VirtualMachineOperation,
+    machine: VirtualMachine | None = None,
+    made: Stack | None = None,
+    **more: object,
+) -> World:
+    """Return the world of a VM that was edited after its stack was made, and what an update of it would do."""
+    known = {"operations": (DONE, *operations), "preview": PLAN, "outputs": OUTPUTS, **more}
+    return world(machine or active(generation=2), made or stack(inputs="other"), **known)
+
+
 HELD = Held(CREATE, 1, since=CLOCK - 10)
 SENT = replace(HELD, sent=True)
 OPEN = operation()
@@ -126,9 +159,9 @@ PRESENT_ROWS: dict[str, Row] = {
     "a failed stack is removed at once, whatever was removed before": (
         world(None, stack("CREATE_FAILED"), operations=(DUE,), last_effect=CLOCK - 2, effects=1), DeleteStack, "CleaningUp", P),
     "a stack that failed in another way is not removed for a retry": (
-        world(None, stack("UPDATE_FAILED"), operations=(DUE,)), Nothing, "StackFailed", B),
+        world(None, stack("CHECK_FAILED"), operations=(DUE,)), Nothing, "StackFailed", B),
     "an accepted stack that failed in another way is not recorded as a failed create": (
-        world(None, stack("UPDATE_FAILED"), operations=(ACCEPTED,)), Nothing, "StackFailed", B),
+        world(None, stack("CHECK_FAILED"), operations=(ACCEPTED,)), Nothing, "StackFailed", B),
     "a create that failed after it had succeeded waits for a person": (
         world(active(), stack("CREATE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
     "a failed stack that once worked waits for a person": (world(active(), stack("UPDATE_FAILED"), operations=(DONE,)), Nothing, "StackFailed", B),
@@ -157,11 +190,97 @@ PRESENT_ROWS: dict[str, Row] = {
     "a complete stack ends its operation": (world(None, stack(), operations=(ACCEPTED,), outputs=OUTPUTS), Settle, "Adopting", P),
     "a complete stack is settled": (world(None, stack(), operations=(DONE,), outputs=OUTPUTS), Nothing, "Active", S),
     "a settled VM needs neither operation nor admission": (world(active(), stack(), admission=NO_TENANT), Nothing, "Active", S),
-    "an edit of a running VM is said to wait": (
-        world(active(generation=2), stack(inputs="other"), operations=(DONE,)), Nothing, "UpdateNotSupported", B),
     "an edit that changes nothing in Heat is applied": (world(active(generation=2), stack(), operations=(DONE,)), Nothing, "Active", S),
     "an edit that cannot be admitted is said": (
         world(active(generation=2), stack(), operations=(DONE,), admission=NO_FLAVOR), Nothing, "FlavorNotFound", B),
+    "an edit is previewed before anything is stored": (edited(preview=None), PreviewUpdate, "Previewing", P),
+    "a preview of other inputs does not count": (
+        edited(preview=replace(PLAN, inputs_hash="x")), PreviewUpdate, "Previewing", P),
+    "a preview of another stack does not count": (
+        edited(preview=replace(PLAN, stack_id="s0")), PreviewUpdate, "Previewing", P),
+    "an edit that would cost the server is refused": (edited(preview=COSTLY), Nothing, "UpdateWouldReplace", B),
+    "an edit that may cost the server is claimed": (
+        edited(machine=active(generation=2, spec={"allowReplace": True}), preview=COSTLY), Claim, "Claiming", P),
+    "an edit that Heat refuses is said": (
+        edited(preview=replace(PLAN, plan=NO_FLAVOR)), Nothing, "FlavorNotFound", B),
+    "and after a pause asked about again": (
+        edited(preview=replace(PLAN, plan=NO_FLAVOR, as_of=CLOCK - 100)), PreviewUpdate, "Previewing", P),
+    "an update is claimed before it is sent": (edited(), Claim, "Claiming", P),
+    "a claimed update is sent after a look": (edited(OPEN_UPDATE, held=HELD_UPDATE), UpdateStack, "Updating", P),
+    "a look from before the claim does not count for an update": (
+        edited(OPEN_UPDATE, held=replace(HELD_UPDATE, since=CLOCK)), Nothing, "Looking", P),
+    "the answer to an update is recorded": (
+        edited(OPEN_UPDATE, held=replace(HELD_UPDATE, sent=True, answer=Accepted("s1"))), Settle, "Adopting", P),
+    "a refusal of an update is recorded": (
+        edited(OPEN_UPDATE, held=replace(HELD_UPDATE, sent=True, answer=Refused(NO_FLAVOR))), Settle, "FlavorNotFound", B),
+    "an update that nobody answered may still land": (
+        edited(OPEN_UPDATE, unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "an update whose answer was lost may still land": (
+        edited(OPEN_UPDATE, held=replace(HELD_UPDATE, sent=True, answer=Lost(DOWN)), unresolved_since=CLOCK - 60),
+        Nothing, "AwaitingAnswer", P),
+    "an update that did not land before its deadline failed": (
+        edited(OPEN_UPDATE, unresolved_since=CLOCK - 200), Settle, "Timeout", R),
+    "an update that landed is settled by its stack": (
+        edited(OPEN_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE)), Settle, "Adopting", P),
+    "an update that landed and failed is settled by its stack": (
+        edited(OPEN_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE)), Settle, "Adopting", P),
+    "after a failed attempt the tag proves no other": (
+        edited(SECOND_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "a second attempt that runs is settled by its stack": (
+        edited(SECOND_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE)), Settle, "Adopting", P),
+    "an update in progress is left alone": (
+        edited(SENT_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE)), Nothing, "InProgress", P),
+    "an update that failed is recorded with its reason": (
+        edited(SENT_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE, reason=NO_HOST)), Settle, "NoValidHost", B),
+    "an update that was waited for and failed again is not recorded twice": (
+        edited(LATE_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE, reason=NO_HOST)), Nothing, "NoValidHost", B),
+    "outputs are read again after an update": (
+        edited(SENT_UPDATE, made=stack("UPDATE_COMPLETE", by=UPDATE), outputs=None), ReadOutputs, "ReadingOutputs", P),
+    "of an update that failed they are read too": (
+        edited(LATE_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE), outputs=None), ReadOutputs, "ReadingOutputs", P),
+    "a complete update is ended": (edited(SENT_UPDATE, made=stack("UPDATE_COMPLETE", by=UPDATE)), Settle, "Adopting", P),
+    "an update that a new stack made needless is ended": (edited(SENT_UPDATE, made=stack()), Settle, "Adopting", P),
+    "an update that another undid is claimed again": (edited(SENT_UPDATE), Claim, "Claiming", P),
+    "a failed update is tried again": (edited(DUE_UPDATE), Claim, "Claiming", P),
+    "a failed update waits for its time": (edited(LATE_UPDATE), Nothing, "NoValidHost", B),
+    "an update that failed for good waits for an edit": (edited(DEAD_UPDATE), Nothing, "NoValidHost", B),
+    "an edit of it is previewed": (
+        edited(DEAD_UPDATE, machine=active(generation=3), made=stack("UPDATE_FAILED", by=UPDATE), preview=None),
+        PreviewUpdate, "Previewing", P),
+    "an edit ends an update that failed": (
+        edited(LATE_UPDATE, machine=active(generation=3)), Settle, "Claiming", P),
+    "an edit that is taken back ends an unsent update": (
+        edited(OPEN_UPDATE, held=HELD_UPDATE, made=stack()), Settle, "Claiming", P),
+    "without a stack an open update waits for nothing": (
+        edited(OPEN_UPDATE, held=HELD_UPDATE, listing=listing()), LookById, "Looking", P),
+    "without a stack an unanswered update is not waited for": (
+        edited(OPEN_UPDATE, unresolved_since=CLOCK - 60, listing=listing()), LookById, "Looking", P),
+    "without a stack a sent update waits for nothing": (edited(SENT_UPDATE, listing=listing()), LookById, "Looking", P),
+    "without a stack nothing is updated": (edited(listing=listing()), LookById, "Looking", P),
+    "a stack that failed after its update had succeeded waits for a person": (
+        edited(GOOD_UPDATE, machine=active(generation=2, applied_generation=2), made=stack("UPDATE_FAILED", by=UPDATE)),
+        Nothing, "StackFailed", B),
+    "an update that is complete succeeded, also when the spec was edited since": (
+        edited(SENT_UPDATE, machine=active(generation=3), made=stack("UPDATE_COMPLETE", by=UPDATE, inputs="other")),
+        Settle, "Adopting", P),
+    "an update that failed for good and is not wanted any more is no trouble": (
+        edited(DEAD_UPDATE, made=stack()), Nothing, "Active", S),
+    "an update that succeeded and was undone at once is claimed again": (edited(GOOD_UPDATE), Claim, "Claiming", P),
+    "what differs without an edit is left alone": (edited(machine=active()), Nothing, "Active", S),
+    "an unsent update that is not admitted any more is ended": (
+        edited(OPEN_UPDATE, held=HELD_UPDATE, admission=NO_FLAVOR), Settle, "Claiming", P),
+    "a stack that failed in another way is not updated": (
+        edited(made=stack("CHECK_FAILED", inputs="other")), Nothing, "StackFailed", B),
+    "an update of an old stack is in progress": (
+        edited(SENT_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE, created=LONG_AGO, updated=NOW)),
+        Nothing, "InProgress", P),
+    "an update whose engine died is stuck": (
+        edited(SENT_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE, created=NOW, updated=LONG_AGO)),
+        Nothing, "Stuck", B),
+    "of an update that failed for good outputs are read too": (
+        edited(DEAD_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE), outputs=None), ReadOutputs, "ReadingOutputs", P),
+    "a failed stack that nobody edited waits for a person": (
+        edited(machine=active(), made=stack("UPDATE_FAILED")), Nothing, "StackFailed", B),
     "an accepted stack that is not listed is looked at by id": (world(operations=(ACCEPTED,)), LookById, "Looking", P),
     "an accepted stack that vanished failed": (world(operations=(ACCEPTED,), probe=GONE), Settle, "StackMissing", R),
     "a failed attempt waits for its time": (world(operations=(WAITING,)), Nothing, "NoValidHost", B),
@@ -334,6 +453,29 @@ def test_a_new_claim_follows_its_predecessor() -> None:
     assert isinstance(decision.action, Claim)
     assert (decision.action.spec.cause, decision.action.spec.sequence) == ("s1", 2)
     assert decision.action.operation != CREATE
+
+
+def test_each_generation_has_an_update_of_its_own_and_each_attempt_is_counted() -> None:
+    first, again, edit = (
+        decide(snapshot).action
+        for snapshot in (edited(), edited(DUE_UPDATE), edited(DEAD_UPDATE, machine=active(generation=3)))
+    )
+    assert isinstance(first, Claim)
+    assert isinstance(again, Claim)
+    assert isinstance(edit, Claim)
+    assert (first.operation, first.attempt, first.spec.generation) == (UPDATE, 1, 2)
+    assert (again.operation, again.attempt) == (UPDATE, 2)
+    assert (edit.attempt, edit.spec.generation) == (1, 3)
+    assert edit.operation != UPDATE
+
+
+def test_a_refused_update_names_what_it_would_cost() -> None:
+    plan = Plan(
+        replaced=("port", "server"),
+        deleted=("volume_1", "attachment_1"),
+        types={"server": "OS::Nova::Server", "port": "OS::Neutron::Port", "volume_1": "OS::Cinder::Volume"},
+    )
+    assert "server (replaced), volume_1 (deleted)." in decide(edited(preview=replace(PLAN, plan=plan))).message
 
 
 def test_after_five_failed_stacks_the_operation_fails_for_good() -> None:

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 from coverage import Coverage
 
-from stoker.core import absent, common, decide, present
+from stoker.core import absent, common, decide, present, update
 from stoker.core.describe import PHASES
 from support.model_search import Search
 from support.world_model import Case, Made, Object, State, Violation, budget
@@ -60,7 +60,8 @@ WITHOUT: dict[decide.Rule, str] = {
     present.a_failed_create_is_recorded: "liveness",
     present.a_failed_stack_is_cleaned_up_before_the_next_try: "liveness",
     present.outputs_are_read_once: "the status tells of another server",
-    present.an_edit_of_a_running_vm_is_said_to_wait: "I5",
+    update.an_update_is_claimed_first: "liveness",
+    update.an_unanswered_update_may_still_land: "I5",
     present.a_complete_stack_is_settled: "liveness",
     present.an_unanswered_create_may_still_land: "I1",
     present.a_create_follows_a_look_after_its_claim: "I1",

@@ -110,14 +110,3 @@ def test_a_namespace_deleted_with_a_vm_in_it_goes_with_the_stack(cluster: Cluste
 
     wait_until("the namespace to be gone", lambda: not cluster.kubectl("get", "ns", cluster.name, "--ignore-not-found"))
     assert cluster.stacks() == []
-
-
-def test_an_edit_of_a_running_vm_is_said_to_wait(cluster: Cluster, operator: OperatorThread) -> None:
-    cluster.create()
-    cluster.wait_active("web-1")
-
-    cluster.patch("web-1", {"spec": {"flavor": "m1.small"}})
-    cluster.wait_reason("UpdateNotSupported")
-    cluster.patch("web-1", {"spec": {"flavor": "m1.tiny"}})
-
-    cluster.wait_reason("Active")

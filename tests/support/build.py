@@ -20,6 +20,7 @@ UID = "11111111-1111-4111-8111-111111111111"
 IDENTITY = Identity("cluster", "project", UID, "team-a", "web-1")
 INPUTS = Inputs("ubuntu-basic@v1", "heat_template_version: 2021-04-16\n", {"name": "web-1"})
 CREATE = operation_name("web-1", UID, OperationType.CREATE, "")
+UPDATE = operation_name("web-1", UID, OperationType.UPDATE, f"{UID}/2")
 DELETE = operation_name("web-1", UID, OperationType.DELETE, UID)
 
 
@@ -62,10 +63,16 @@ def active(**changes: Any) -> VirtualMachine:
 
 
 def stack(
-    status: str = "CREATE_COMPLETE", *, id: str = "s1", ours: bool = True, inputs: str = INPUTS.hash, **changes: Any
+    status: str = "CREATE_COMPLETE",
+    *,
+    id: str = "s1",
+    ours: bool = True,
+    inputs: str = INPUTS.hash,
+    by: str = CREATE,
+    **changes: Any,
 ) -> Stack:
     """Return a stack of the VM's name; without `ours`, it lacks our tags."""
-    tags = frozenset(IDENTITY.tags(CREATE, inputs)) if ours else frozenset()
+    tags = frozenset(IDENTITY.tags(by, inputs)) if ours else frozenset()
     made = Stack(id, IDENTITY.stack_name, "project", status, "", tags, NOW - timedelta(minutes=1))
     return replace(made, **changes)
 

@@ -12,16 +12,20 @@ from stoker.core.actions import (
     Enroll,
     LookById,
     LookByName,
+    PreviewUpdate,
     ReadOutputs,
     Release,
     Retain,
     Settle,
+    UpdateStack,
 )
+from stoker.core.inputs import Inputs
 from stoker.core.world import World
 from support.world_model import (
     WAIT,
     Case,
     Claimed,
+    Flight,
     Look,
     Made,
     Memory,
@@ -71,6 +75,22 @@ def process(state: State, case: Case) -> Steps:
     match decision.action:
         case Enroll() | Claim() | Settle() | Retain() | Release() as action:
             yield from _write(state, world, action, case)
+        case LookByName() | LookById() | ReadOutputs() | PreviewUpdate() as action:
+            yield from _look(state, action)
+        case CreateStack(operation, _, wanted) as action:
+            _check_create(state, action)
+            yield from _send(state, Flight(_variant(wanted), operation))
+        case UpdateStack(operation, _, _, stack_id, wanted) as action:
+            _check_update(state, world, action)
+            yield from _send(state.remember(outputs=None), Flight(_variant(wanted), operation, stack_id))
+        case DeleteStack(_, stack_id):
+            yield from _delete(state, world, stack_id, case)
+        case _:
+            yield f"nothing ({decision.reason})", report(state, world, decision, case)
+
+
+def _look(state: State, action: LookByName | LookById | ReadOutputs | PreviewUpdate) -> Steps:
+    match action:
         case LookByName():
             yield "look by name", state.remember(named=Look(state.clock, state.stacks))
         case LookById(stack_id):
@@ -78,12 +98,8 @@ def process(state: State, case: Case) -> Steps:
         case ReadOutputs(stack_id):
             if _find(state, stack_id):
                 yield f"read outputs of {stack_id}", state.remember(outputs=stack_id)
-        case CreateStack() as action:
-            yield from _create(state, world, action)
-        case DeleteStack(_, stack_id):
-            yield from _delete(state, world, stack_id, case)
-        case _:
-            yield f"nothing ({decision.reason})", report(state, world, decision, case)
+        case PreviewUpdate(_, stack_id, wanted):
+            yield f"preview the update of {stack_id}", state.remember(preview=(stack_id, _variant(wanted)))
 
 
 def _find(state: State, stack_id: str) -> tuple[Made, ...]:
@@ -149,7 +165,7 @@ def _claim(state: State, world: World, claim: Claim, case: Case) -> State | None
     )
     if after is None:
         return None
-    if claim.spec.type == "Create":
+    if claim.spec.type != "Delete":
         after = after.remember(unresolved=state.clock)
     return after.remember(held=Claimed(claim.operation, claim.attempt, state.clock))
 
@@ -180,7 +196,7 @@ def _store(state: State, known: Record | None, record: Record) -> State | None:
 
 def _check_release(state: State, case: Case) -> None:
     kept = {record.stack_id for record in state.records if record.retained}
-    demand(not state.flights, "I2: released while a create may still land")
+    demand(all(flight.stack for flight in state.flights), "I2: released while a create may still land")
     demand(not any(record.is_open for record in state.records), "released with an open operation")
     if case.retain and case.terminating:  # then nothing can be recorded of what is left
         return
@@ -195,10 +211,13 @@ def _check_release(state: State, case: Case) -> None:
 # ---- calls to Heat
 
 
-def _create(state: State, world: World, create: CreateStack) -> Steps:
-    _check_create(state, create)
-    variant = next(v for v in (0, 1) if inputs(v) == create.inputs)
-    held = state.memory.held
+def _variant(wanted: Inputs) -> int:
+    return next(v for v in (0, 1) if inputs(v) == wanted)
+
+
+def _send(state: State, flight: Flight) -> Steps:
+    """Send what a claim is for: it lands or not, and is answered or not."""
+    held, what = state.memory.held, "update" if flight.stack else "create"
     assert held is not None
 
     def answered(after: State, answer: str) -> State:
@@ -206,21 +225,21 @@ def _create(state: State, world: World, create: CreateStack) -> Steps:
         memory = after.memory._replace(held=held._replace(sent=True, answer=answer), effect=moment, unresolved=moment)
         return after._replace(clock=moment, memory=memory)
 
-    landed = land(state, variant)
-    yield "create", answered(landed, landed.stacks[-1].id if landed.made > state.made else "refused")
+    landed = land(state, flight)
+    made = flight.stack or landed.stacks[-1].id if landed.stacks != state.stacks else "refused"
+    yield what, answered(landed, made)
     if state.left("twice") and landed.made > state.made:
-        double = land(landed._replace(stacks=()), variant)
+        double = land(landed._replace(stacks=()), flight)
         both = double._replace(stacks=(*landed.stacks, *double.stacks))
-        yield "create: landed twice", answered(both, both.stacks[-1].id).spend("twice")
+        yield f"{what}: landed twice", answered(both, both.stacks[-1].id).spend("twice")
     if state.left("refused"):
-        yield "create: refused", answered(state, "refused").spend("refused")
+        yield f"{what}: refused", answered(state, "refused").spend("refused")
+    flying = state._replace(flights=(*state.flights, flight))
     if state.left("lost"):
-        yield "create: landed, its answer lost", answered(landed, "lost").spend("lost")
-        flying = state._replace(flights=(*state.flights, variant))
-        yield "create: its answer lost", answered(flying, "lost").spend("lost")
+        yield f"{what}: landed, its answer lost", answered(landed, "lost").spend("lost")
+        yield f"{what}: its answer lost", answered(flying, "lost").spend("lost")
     if state.left("crash"):
-        flying = state._replace(flights=(*state.flights, variant))
-        yield "create: crash before the answer", crash(flying)
+        yield f"{what}: crash before the answer", crash(flying)
 
 
 def _check_create(state: State, create: CreateStack) -> None:
@@ -231,16 +250,38 @@ def _check_create(state: State, create: CreateStack) -> None:
     assert record is not None
     demand(record.attempts == create.attempt, "I1: a create with an old claim")
     demand(named and named.as_of > record.claimed, "I1: a create without a look after its claim")
-    demand(not state.flights, "I1: a second create while the first may still land")
+    demand(all(flight.stack for flight in state.flights), "I1: a second create while the first may still land")
     demand(not ours(state), "I1: a create although a stack of ours exists")
 
 
-def land(state: State, variant: int) -> State:
-    """Let a create land: Heat makes the stack, unless the name is taken."""
+def _check_update(state: State, world: World, update: UpdateStack) -> None:
+    record = next((r for r in state.records if r.name == update.operation), None)
+    demand(record and record.is_open and record.outcome is None, "I1: an update without an open claim")
+    assert record is not None
+    demand(record.attempts == update.attempt, "I1: an update with an old claim")
+    demand(world.seen and world.seen.as_of * 1000 > record.claimed, "I3: an update without a look after its claim")
+    flying = [flight for flight in state.flights if flight.stack == update.stack_id]
+    demand(not flying, "I5: an update while another may still land")
+    demand(all(s.ours or s.lost_at for s in _find(state, update.stack_id)), "I3: a foreign stack is updated")
+    asked = state.memory.preview
+    demand(asked == (update.stack_id, _variant(update.inputs)), "an update without its preview")
+
+
+def land(state: State, flight: Flight) -> State:
+    """Let a request land: Heat makes the stack, unless the name is taken; or updates it, whatever it is doing."""
+    if flight.stack:
+        return state._replace(stacks=tuple(_updated(s, flight) if s.id == flight.stack else s for s in state.stacks))
     if state.stacks:
         return state
     made = state.made + 1
-    return state._replace(made=made, stacks=(*state.stacks, Made(f"s{made}", variant=variant)))
+    stack = Made(f"s{made}", variant=flight.variant, operation=flight.operation)
+    return state._replace(made=made, stacks=(*state.stacks, stack))
+
+
+def _updated(stack: Made, flight: Flight) -> Made:
+    """Heat replaces the tags with those of the request, also where somebody removed them."""
+    changed = stack._replace(status="UPDATE_IN_PROGRESS", variant=flight.variant, operation=flight.operation)
+    return changed._replace(ours=True, lost_at=None)
 
 
 def _delete(state: State, world: World, stack_id: str, case: Case) -> Steps:
@@ -256,7 +297,8 @@ def _delete(state: State, world: World, stack_id: str, case: Case) -> Steps:
 def _check_delete(state: State, world: World, stack_id: str, case: Case) -> None:
     assert state.vm is not None
     assert world.seen is not None
-    alone = all(other.id == stack_id for other in ours(state))
+    # As the process saw it: what somebody deletes in between, nobody can know.
+    alone = all(other.id == stack_id for other in world.ours)
     for stack in _find(state, stack_id):
         unproven = not stack.ours and (stack.lost_at is None or stack.lost_at / 1000 < world.seen.as_of)
         demand(not unproven, f"I3: {stack_id} is deleted without proof")
@@ -313,15 +355,16 @@ def without(state: State, old: Made) -> State:
 
 
 def _heat(state: State) -> Steps:
-    for number, variant in enumerate(state.flights):
+    for number, flight in enumerate(state.flights):
         rest = state._replace(flights=(*state.flights[:number], *state.flights[number + 1 :]))
-        yield "a lost create lands", land(rest, variant)
-        yield "a lost create is gone", rest
+        yield "a lost request lands", land(rest, flight)
+        yield "a lost request is gone", rest
     for stack in state.stacks:
-        if stack.status == "CREATE_IN_PROGRESS":
-            yield f"{stack.id} completes", change(state, stack, "CREATE_COMPLETE", worked=True)
+        if stack.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+            action = stack.status.partition("_")[0]
+            yield f"{stack.id} completes", change(state, stack, f"{action}_COMPLETE", worked=True)
             if state.left("failed"):
-                yield f"{stack.id} fails", change(state, stack, "CREATE_FAILED").spend("failed")
+                yield f"{stack.id} fails", change(state, stack, f"{action}_FAILED").spend("failed")
         if stack.status == "DELETE_IN_PROGRESS":
             yield f"{stack.id} is gone", without(state, stack)
             if state.left("undeleted"):

@@ -37,7 +37,8 @@ class OperatorThread:
         self._changes = changes
         self._leading = threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._main, name="operator")
+        # A daemon: one that never got the lease is not stopped by anybody, and must not hold the test run.
+        self._thread = threading.Thread(target=self._main, name="operator", daemon=True)
 
     def _main(self) -> None:
         try:

@@ -24,7 +24,7 @@ from stoker.core.actions import Decision
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Listing, Outputs, Probe, Stack, Unknown
+from stoker.core.stack import Listing, Outputs, Plan, Preview, Probe, Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, Timing, World
 from support.build import NOW
 
@@ -53,7 +53,7 @@ FAULTS = (
 )  # fmt: skip
 """What may happen beside the process's own steps: the VM's deletion; its edit; a crash; a call's lost answer; a refusal;
 a create that somebody on the way repeats; a write whose answer is lost; an event that comes late; a listing that comes
-late; a process that pauses in the middle; a create or a delete that fails; a stack that somebody deletes or whose tags
+late; a process that pauses in the middle; a create, an update or a delete that fails; a stack that somebody deletes or whose tags
 somebody removes; a foreign stack of our name; a Tenant that is taken away."""
 
 
@@ -68,6 +68,9 @@ class Made(NamedTuple):
     status: str = "CREATE_IN_PROGRESS"
     ours: bool = True
     variant: int = 0
+    operation: str = ""
+    """The one that its tag names."""
+
     worked: bool = False
     """True once it was complete: then it may hold a user's data."""
 
@@ -144,7 +147,18 @@ class Memory(NamedTuple):
     named: Look | None = None
     probe: Look | None = None
     outputs: str | None = None
+    preview: tuple[str, int] | None = None
+    """A stack, and the variant that an update to was previewed."""
+
     claimable: bool = True
+
+
+class Flight(NamedTuple):
+    """A request without an answer that may still land: a create, or the update of a stack."""
+
+    variant: int
+    operation: str
+    stack: str = ""
 
 
 class Case(NamedTuple):
@@ -174,9 +188,7 @@ class State(NamedTuple):
     records: tuple[Record, ...] = ()
     stacks: tuple[Made, ...] = ()
     made: int = 0
-    flights: tuple[int, ...] = ()
-    """Creates without an answer that may still land: the variant each asks for."""
-
+    flights: tuple[Flight, ...] = ()
     memory: Memory = Memory()
     polling: Look | None = None
     admitted: bool = True
@@ -247,7 +259,7 @@ def seen_vm(vm: Object, case: Case) -> VirtualMachine:
 @cache
 def seen_stack(made: Made, case: Case) -> Stack:
     who = identity(case)
-    tags = frozenset(who.tags("operation", inputs(made.variant).hash)) if made.ours else frozenset()
+    tags = frozenset(who.tags(made.operation, inputs(made.variant).hash)) if made.ours else frozenset()
     return Stack(made.id, who.stack_name, "project", made.status, "", tags, NOW + timedelta(seconds=int(made.id[1:])))
 
 
@@ -300,7 +312,7 @@ def pass_of(state: State, case: Case) -> tuple[State, World, Decision]:
 @lru_cache(maxsize=200_000)
 def seen(vm: Object, memory: Memory, clock: int, admitted: bool, case: Case) -> tuple[World, Decision]:
     """Return what the process sees and decides. Many states look alike to it."""
-    probe = memory.probe
+    probe, previewed = memory.probe, memory.preview
     world = World(
         vm=seen_vm(vm, case),
         identity=identity(case),
@@ -311,6 +323,7 @@ def seen(vm: Object, memory: Memory, clock: int, admitted: bool, case: Case) -> 
         named=seen_listing(memory.named, case),
         probe=probe
         and Probe(seconds(probe.as_of), probe.of, seen_stack(probe.stacks[0], case) if probe.stacks else None),
+        preview=previewed and Preview(0.0, previewed[0], inputs(previewed[1]).hash, Plan()),
         operations=tuple(seen_record(record) for record in memory.operations or ()),
         held=held(memory.held),
         unresolved_since=seconds(memory.unresolved),

@@ -36,6 +36,7 @@ class ErrorCode(StrEnum):
     DUPLICATE_IDENTITY = "DuplicateIdentity"
     STACK_MISSING = "StackMissing"
     STACK_FAILED = "StackFailed"
+    UPDATE_WOULD_REPLACE = "UpdateWouldReplace"
     NOT_FOUND = "NotFound"
     CONFLICT = "Conflict"
     UNKNOWN = "Unknown"

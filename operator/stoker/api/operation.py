@@ -19,6 +19,7 @@ class OperationType(StrEnum):
     """The commands."""
 
     CREATE = "Create"
+    UPDATE = "Update"
     DELETE = "Delete"
 
 
@@ -48,7 +49,7 @@ class OperationSpec(Model):
         str,
         Field(
             max_length=253,
-            description="What this operation follows: nothing for a first create, a stack or operation before it, the object's UID for a delete.",
+            description="What this operation follows: nothing for a first create, a stack or operation before it, the object's UID for a delete, UID and generation for an update.",
         ),
     ] = ""
     sequence: Annotated[

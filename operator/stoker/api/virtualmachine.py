@@ -173,6 +173,9 @@ class VirtualMachineSpec(Model):
         ),
     ] = ()
     ingress: Annotated[tuple[IngressRule, ...], Field(max_length=32, description="Traffic that may reach the VM.")] = ()
+    allow_replace: Annotated[
+        Boolean, Field(description="May an update replace or delete the server or a volume, and lose its data?")
+    ] = False
     on_stack_missing: Annotated[
         MissingPolicy,
         Field(description="When the stack of a VM that was Active is gone: make it anew, or report an error?"),
@@ -273,6 +276,10 @@ class VirtualMachineStatus(StatusModel):
     ] = ()
     stack: Annotated[StackStatus | None, Field(description="The VM's stack in Heat.")] = None
     server_id: Annotated[str | None, Field(max_length=64, description="Id of the server in Nova.")] = None
+    volume_slots: Annotated[
+        tuple[Annotated[str, Field(max_length=63)], ...],
+        Field(max_length=8, description="Names of the volumes by the template's slots; empty for a free one."),
+    ] = ()
     private_ip: Annotated[str | None, Field(max_length=64, description="Address in the private network.")] = None
     public_ip: Annotated[str | None, Field(max_length=64, description="Floating address, when asked for.")] = None
     operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None

@@ -84,6 +84,26 @@ class CreateStack:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewUpdate:
+    """Ask Heat what an update would do to the stack."""
+
+    stack_name: str
+    stack_id: str
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStack:
+    """Ask Heat to update a stack that is proven ours; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_name: str
+    stack_id: str
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteStack:
     """Ask Heat to delete a stack that is proven ours, by name and id."""
 
@@ -112,6 +132,8 @@ Action = (
     | LookByName
     | LookById
     | CreateStack
+    | PreviewUpdate
+    | UpdateStack
     | DeleteStack
     | ReadOutputs
     | Release
@@ -132,7 +154,8 @@ class Reason(StrEnum):
     ACTIVE = "Active"
     CLEANING_UP = "CleaningUp"
     DUPLICATE_STACKS = "DuplicateStacks"
-    UPDATE_NOT_SUPPORTED = "UpdateNotSupported"
+    PREVIEWING = "Previewing"
+    UPDATING = "Updating"
     STUCK = "Stuck"
     DELETING = "Deleting"
     RETAINED = "Retained"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from stoker.api.errors import ErrorCode
 from stoker.api.template import VirtualMachineTemplate, object_name
@@ -10,6 +10,7 @@ from stoker.api.tenant import NetworkProfile, Tenant
 from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachine
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs, parameters
+from stoker.core.slots import VOLUME_SLOTS, Slots, placed
 
 
 def tenant_of(namespace: str, tenants: Iterable[Tenant]) -> Tenant | Fault:
@@ -28,10 +29,12 @@ def admit(
     tenant: Tenant | Fault,
     templates: Mapping[str, VirtualMachineTemplate],
     user_data: str | Fault | None,
+    slots: Sequence[Slots] = (),
 ) -> Inputs | Fault:
     """Return what Heat would be given, or the first reason against it.
 
-    `templates` maps object names to templates; `user_data` is the text, or why it could not be read.
+    `templates` maps object names to templates; `user_data` is the text, or why it could not be read; `slots` are the
+    volumes' slots that the stack may hold, the newest first.
     """
     if isinstance(tenant, Fault):
         return tenant
@@ -43,7 +46,11 @@ def admit(
     assert isinstance(template, VirtualMachineTemplate)
     assert isinstance(network, NetworkProfile)
     assert not isinstance(user_data, Fault)
-    values = parameters(vm.metadata.name, vm.spec, network, user_data)
+    volumes = placed([volume.name for volume in vm.spec.volumes], *slots)
+    if volumes is None:
+        message = f"a template has {VOLUME_SLOTS} volumes, and a new one cannot take the place of one that goes: remove first, add when the VM is Ready"
+        return Fault(ErrorCode.INVALID_SPEC, message)
+    values = parameters(vm.metadata.name, vm.spec, network, user_data, volumes)
     if (size := len(values["user_data"].encode())) > USER_DATA_BYTES:
         message = f"user data and SSH keys have {size} bytes of UTF-8 together; Nova takes at most {USER_DATA_BYTES}"
         return Fault(ErrorCode.INVALID_SPEC, message)

@@ -10,7 +10,7 @@ from stoker.core import retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
 from stoker.core.faults import Fault, Retry
 from stoker.core.stack import Stack, Unknown
-from stoker.core.world import Accepted, Refused, World
+from stoker.core.world import Accepted, Refused, World, is_open
 
 LOOK_AGAIN = 15.0
 """Pause after a look failed or is missing, seconds; a listing usually wakes the VM sooner."""
@@ -61,15 +61,16 @@ def a_double_touches_nothing(world: World) -> Decision | None:
 
 
 def an_answer_is_recorded(world: World) -> Decision | None:
-    """What Heat answered to our create is stored before anything else happens; a lost answer stays open."""
-    if world.claimed is None:
+    """What Heat answered is stored before anything else happens; a lost answer stays open."""
+    claimed = world.claimed or world.claimed_update
+    if claimed is None:
         return None
-    create, held = world.claimed
+    operation, held = claimed
     match held.answer:
         case Accepted(stack_id):
-            return adopted(create, stack_id)
+            return adopted(operation, stack_id)
         case Refused(fault):
-            return failed_attempt(world, create, fault, stack_id=None)
+            return failed_attempt(world, operation, fault, stack_id=None)
     return None
 
 
@@ -80,19 +81,19 @@ def an_open_create_is_settled_by_its_stack(world: World) -> Decision | None:
     return adopted(world.unanswered, world.ours[0].id)
 
 
-def adopted(create: VirtualMachineOperation, stack_id: str) -> Decision:
-    """Record that the operation's attempt made this stack."""
-    settle = Settle(create.metadata.name, OperationState.RUNNING, AttemptOutcome.ACCEPTED, stack_id)
+def adopted(operation: VirtualMachineOperation, stack_id: str) -> Decision:
+    """Record that the operation's attempt made this stack, or is updating it."""
+    settle = Settle(operation.metadata.name, OperationState.RUNNING, AttemptOutcome.ACCEPTED, stack_id)
     return progress(settle, Reason.ADOPTING, f"Heat accepted the stack {stack_id}.")
 
 
-def failed_attempt(world: World, create: VirtualMachineOperation, fault: Fault, *, stack_id: str | None) -> Decision:
+def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Fault, *, stack_id: str | None) -> Decision:
     """Record that the attempt failed, and when the next one is due; or that there will be none."""
-    attempts = create.status.attempts
+    attempts = operation.status.attempts
     final = fault.policy.retry is Retry.NEVER or (stack_id is not None and attempts >= retry.FAILED_STACKS)
     pause = retry.delay(fault, attempts, world.identity.id)
     settle = Settle(
-        create.metadata.name,
+        operation.metadata.name,
         OperationState.FAILED if final else OperationState.RUNNING,
         AttemptOutcome.FAILED,
         stack_id,
@@ -110,6 +111,18 @@ def recorded_fault(operation: VirtualMachineOperation) -> Fault:
     )
 
 
+def not_due(world: World, operation: VirtualMachineOperation) -> Decision | None:
+    """Report the recorded failure while nothing may be tried: before its time, or for good at this generation."""
+    if operation.spec.generation < world.generation:
+        return None
+    fault = recorded_fault(operation)
+    if not is_open(operation):
+        return trouble(fault, outlook=Outlook.BLOCKED)
+    due = operation.status.next_retry_time
+    left = (due - world.now).total_seconds() if due else 0.0
+    return trouble(fault, after=left) if left > 0 else None
+
+
 def what_cannot_be_seen_is_left_alone(world: World) -> Decision | None:
     """Without a look that is newer than our last effect nothing is known, and absence proves nothing."""
     if world.seen is not None:
@@ -122,11 +135,13 @@ def what_cannot_be_seen_is_left_alone(world: World) -> Decision | None:
 
 
 def waits_for_the_answer(world: World) -> Decision | None:
-    """An open create that may have been sent can land until the deadline; only a look after it proves absence."""
+    """A request that may have been sent can land until the deadline; only a look after it proves that it did not."""
     deadline = world.unresolved_since + world.timing.create_deadline
     if world.seen_after(deadline):
         return None
-    message = "A create has no recorded answer and may still land; absence proves nothing until its deadline."
+    message = (
+        "A request has no recorded answer and may still land; what is not there proves nothing until its deadline."
+    )
     return Decision(
         Nothing(), Reason.AWAITING_ANSWER, message, requeue_after=max(deadline - world.clock, 1.0), moving=True
     )

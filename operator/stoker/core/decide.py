@@ -1,7 +1,7 @@
 """`decide`: the first rule that answers wins, so the two tuples below are the specification.
 
 PRESENT and ABSENT start alike: nothing is done for a double, nothing without our finalizer, and an answer is recorded
-before anything else happens. The rules themselves are in `common`, `present` and `absent`, each named by what it
+before anything else happens. The rules themselves are in `common`, `present`, `update` and `absent`, each named by what it
 guarantees.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stoker.core import absent, common, present
+from stoker.core import absent, common, present, update
 from stoker.core.actions import Decision
 from stoker.core.world import World
 
@@ -24,14 +24,22 @@ PRESENT: tuple[Rule, ...] = (
     # at least one stack is proven ours
     present.doubles_of_the_stack_are_removed,
     common.an_open_create_is_settled_by_its_stack,
+    update.an_update_is_settled_by_its_stack,
     present.a_stack_without_a_record_gets_one,
     present.work_in_progress_is_left_alone,
     present.a_failed_create_is_recorded,
     present.a_failed_stack_is_cleaned_up_before_the_next_try,
-    present.another_failure_waits_for_a_person,
+    update.a_failed_update_is_recorded,
     present.outputs_are_read_once,
-    present.a_complete_stack_ends_its_operation,
-    present.an_edit_of_a_running_vm_is_said_to_wait,
+    present.a_complete_stack_ends_its_create,
+    update.an_unanswered_update_may_still_land,
+    update.an_update_that_is_over_is_ended,
+    update.an_edit_needs_admission,
+    update.a_failed_update_backs_off,
+    update.an_update_is_previewed,
+    update.an_update_is_claimed_first,
+    update.an_update_follows_a_look_after_its_claim,
+    present.another_failure_waits_for_a_person,
     present.a_complete_stack_is_settled,
     # none is
     present.a_foreign_stack_is_never_touched,

@@ -84,6 +84,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     ),
     _C.STACK_MISSING: Policy(_B, Actor.USER, "Find out who deleted the stack."),
     _C.STACK_FAILED: Policy(_B, Actor.CLOUD, "Read the reason; Stoker tries a few times by itself."),
+    _C.UPDATE_WOULD_REPLACE: Policy(
+        _N, Actor.USER, "Take the edit back, or set allowReplace to true if their data may be lost."
+    ),
     _C.NOT_FOUND: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
     _C.CONFLICT: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
     _C.UNKNOWN: Policy(_B, Actor.CLOUD, "Stoker tries again by itself."),

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stoker.api.tenant import NetworkProfile
-from stoker.api.virtualmachine import IngressRule, VirtualMachineSpec
+from stoker.api.virtualmachine import IngressRule, VirtualMachineSpec, Volume
 from stoker.core.boot import boot_text
 from stoker.core.identity import HASH_LENGTH
-
-VOLUME_SLOTS = 8
-"""Volumes that a template can make: Heat has no loop over resources, so each is a slot with a condition."""
+from stoker.core.slots import Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +37,15 @@ class Inputs:
         return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
 
-def parameters(name: str, spec: VirtualMachineSpec, network: NetworkProfile, user_data: str | None) -> dict[str, Any]:
+def parameters(
+    name: str, spec: VirtualMachineSpec, network: NetworkProfile, user_data: str | None, slots: Slots
+) -> dict[str, Any]:
     """Return the parameters of every template for a VM (docs: "Writing a template").
 
+    `slots` has the name of every volume of the spec.
     `user_data` is the user's text wherever it came from, or None; what the VM boots with also has its SSH keys.
     """
+    volumes = {volume.name: volume for volume in spec.volumes}
     return {
         "name": name,
         "image": spec.image,
@@ -53,12 +55,17 @@ def parameters(name: str, spec: VirtualMachineSpec, network: NetworkProfile, use
         "public_ip": spec.public_ip,
         "key_name": spec.key_name or "",
         "user_data": boot_text(user_data, spec.ssh_authorized_keys),
-        "volumes": [
-            {"name": volume.name, "size_gib": volume.size_gib, "type": volume.type or ""} for volume in spec.volumes
-        ],
+        "volumes": [_volume(volumes.get(slot)) for slot in slots],
         "ingress": [_rule(rule) for rule in spec.ingress],
         "gpu_count": spec.gpu_count,
     }
+
+
+def _volume(volume: Volume | None) -> dict[str, Any]:
+    """Return what is in a slot; of a free one all is empty, as in one beyond the list."""
+    if volume is None:
+        return {"name": "", "size_gib": "", "type": ""}
+    return {"name": volume.name, "size_gib": volume.size_gib, "type": volume.type or ""}
 
 
 def _rule(rule: IngressRule) -> dict[str, Any]:

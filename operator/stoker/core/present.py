@@ -25,6 +25,7 @@ from stoker.core.common import (
     LOOK_AGAIN,
     failed_attempt,
     next_double_removed,
+    not_due,
     not_yet_proven_gone,
     pause_after_failed_delete,
     progress,
@@ -33,7 +34,7 @@ from stoker.core.common import (
     waits_for_the_answer,
 )
 from stoker.core.faults import Fault
-from stoker.core.identity import operation_name, tag_value
+from stoker.core.identity import operation_name
 from stoker.core.stack import Stack
 from stoker.core.world import Held, World, is_open
 
@@ -62,7 +63,7 @@ def doubles_of_the_stack_are_removed(world: World) -> Decision | None:
 
 def a_stack_without_a_record_gets_one(world: World) -> Decision | None:
     """A stack of ours that is not complete, and whose operation is lost, gets an operation to settle."""
-    stack = _kept(world)
+    stack = world.kept
     if stack is None or stack.deleting or stack.complete or world.create is not None:
         return None
     return _claim(world, cause="")
@@ -70,23 +71,21 @@ def a_stack_without_a_record_gets_one(world: World) -> Decision | None:
 
 def work_in_progress_is_left_alone(world: World) -> Decision | None:
     """What Heat is doing is not disturbed; after the time-out it is called stuck."""
-    stack = _kept(world)
+    stack = world.kept
     if stack is None or not stack.in_progress:
         return None
     patience = world.timing.stuck_after
     ours_is_recent = world.last_effect > 0 and world.clock - world.last_effect <= patience
-    if stack.created and world.now - stack.created > timedelta(seconds=patience) and not ours_is_recent:
-        message = (
-            f"Stack {stack.id} is {stack.status}, and was created at {stack.created:%Y-%m-%dT%H:%M:%SZ}: "
-            "its engine may have died."
-        )
+    since = stack.updated or stack.created
+    if since and world.now - since > timedelta(seconds=patience) and not ours_is_recent:
+        message = f"Stack {stack.id} is {stack.status} since {since:%Y-%m-%dT%H:%M:%SZ}: its engine may have died."
         return Decision(Nothing(), Reason.STUCK, message, Outlook.BLOCKED, LOOK_AGAIN, moving=True)
     return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
 
 
 def a_failed_create_is_recorded(world: World) -> Decision | None:
     """A create that failed is recorded with the resource's own reason before anything is cleaned up."""
-    stack, create = _kept(world), world.accepted
+    stack, create = world.kept, world.accepted
     if stack is None or create is None or not _create_failed(stack):
         return None
     return failed_attempt(world, create, classify_reason(stack.reason), stack_id=stack.id)
@@ -94,10 +93,10 @@ def a_failed_create_is_recorded(world: World) -> Decision | None:
 
 def a_failed_stack_is_cleaned_up_before_the_next_try(world: World) -> Decision | None:
     """Only a stack whose *create* failed is deleted for a retry: it never was Active, so nothing is lost."""
-    stack, create = _kept(world), world.failed
+    stack, create = world.kept, world.failed
     if stack is None or create is None or not (_create_failed(stack) or stack.status == "DELETE_FAILED"):
         return None
-    if (waiting := _not_due(world, create)) is not None:
+    if (waiting := not_due(world, create)) is not None:
         return waiting
     pause = pause_after_failed_delete(world, world.last_effect)
     if stack.status == "DELETE_FAILED" and pause > 0:
@@ -108,7 +107,7 @@ def a_failed_stack_is_cleaned_up_before_the_next_try(world: World) -> Decision |
 
 def another_failure_waits_for_a_person(world: World) -> Decision | None:
     """A stack that once worked is never deleted without being asked."""
-    stack = _kept(world)
+    stack = world.kept
     if stack is None or stack.complete:
         return None
     fault = Fault(
@@ -118,46 +117,29 @@ def another_failure_waits_for_a_person(world: World) -> Decision | None:
 
 
 def outputs_are_read_once(world: World) -> Decision | None:
-    """Outputs are asked for when the stack is first complete, not on every pass: resolving them costs Heat calls."""
-    stack = _kept(world)
-    if stack is None or world.outputs is not None:
+    """Outputs are asked for when a create or update ended, not on every pass: resolving them costs Heat calls."""
+    stack, recorded = world.kept, world.vm.status.stack
+    if stack is None or world.outputs is not None or not (stack.complete or world.update_failed):
         return None
-    recorded = world.vm.status.stack
-    if (
-        recorded
-        and recorded.id == stack.id
-        and world.vm.status.server_id
-        and not (world.create and is_open(world.create))
-    ):
+    is_known = recorded and recorded.id == stack.id and world.vm.status.server_id
+    just_ended = any(operation and is_open(operation) for operation in (world.create, world.update))
+    if is_known and stack.complete and not just_ended:
         return None
     return progress(ReadOutputs(stack.id), Reason.READING_OUTPUTS, f"Reading the outputs of stack {stack.id}.")
 
 
-def a_complete_stack_ends_its_operation(world: World) -> Decision | None:
+def a_complete_stack_ends_its_create(world: World) -> Decision | None:
     """A complete stack whose outputs are read is a create that succeeded."""
-    stack, create = _kept(world), world.create
-    if stack is None or create is None or not is_open(create):
+    stack, create = world.kept, world.create
+    if stack is None or create is None or not is_open(create) or not stack.complete:
         return None
     settle = Settle(create.metadata.name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id)
     return progress(settle, Reason.ADOPTING, f"Stack {stack.id} is complete.")
 
 
-def an_edit_of_a_running_vm_is_said_to_wait(world: World) -> Decision | None:
-    """This version does not update stacks, and says so instead of pretending that the edit was applied."""
-    stack = _kept(world)
-    if stack is None or world.vm.status.applied_generation == world.generation:
-        return None
-    if isinstance(world.admission, Fault):
-        return trouble(world.admission, after=LOOK_AGAIN)
-    if tag_value(stack.tags, "stoker-in") == world.admission.hash:
-        return None
-    message = "The VM was edited, and this version does not update stacks: take the edit back, or delete the VM and apply it again."
-    return Decision(Nothing(), Reason.UPDATE_NOT_SUPPORTED, message, Outlook.BLOCKED)
-
-
 def a_complete_stack_is_settled(world: World) -> Decision | None:
     """The stack is complete, and made from what is asked for."""
-    stack = _kept(world)
+    stack = world.kept
     if stack is None:
         return None
     return Decision(Nothing(), Reason.ACTIVE, "The VM is as its spec asks.", Outlook.SETTLED)
@@ -217,7 +199,7 @@ def a_failure_backs_off(world: World) -> Decision | None:
     create = world.failed
     if create is None:
         return None
-    if (waiting := _not_due(world, create)) is not None:
+    if (waiting := not_due(world, create)) is not None:
         return waiting
     if isinstance(world.admission, Fault):
         return trouble(world.admission, after=LOOK_AGAIN)
@@ -256,10 +238,6 @@ def a_create_is_claimed_first(world: World) -> Decision | None:
 # ---- parts
 
 
-def _kept(world: World) -> Stack | None:
-    return world.ours[0] if world.ours else None
-
-
 def _create_failed(stack: Stack) -> bool:
     return stack.failed and stack.action == "CREATE"
 
@@ -287,15 +265,3 @@ def _claim(world: World, cause: str) -> Decision:
 def _claim_again(create: VirtualMachineOperation) -> Decision:
     claim = Claim(create.metadata.name, create.spec, attempt=create.status.attempts + 1)
     return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
-
-
-def _not_due(world: World, create: VirtualMachineOperation) -> Decision | None:
-    """Report the recorded failure while nothing may be tried: before its time, or for good at this generation."""
-    if create.spec.generation < world.generation:
-        return None
-    fault = recorded_fault(create)
-    if not is_open(create):
-        return trouble(fault, outlook=Outlook.BLOCKED)
-    due = create.status.next_retry_time
-    left = (due - world.now).total_seconds() if due else 0.0
-    return trouble(fault, after=left) if left > 0 else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from stoker.core.faults import Fault
@@ -26,6 +27,8 @@ class Stack:
     reason: str = ""
     tags: frozenset[str] = frozenset()
     created: datetime | None = None
+    updated: datetime | None = None
+    """When its last update began."""
 
     @property
     def action(self) -> str:
@@ -88,6 +91,46 @@ class Outputs:
     """The standard outputs of every template."""
 
     server_id: str
+    """Empty only for a stack that is not complete."""
+
     private_ip: str = ""
     public_ip: str = ""
     """Empty when the VM has none."""
+
+    volume_slots: tuple[str, ...] = ()
+    """From the stack's parameters: see `core.slots`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What Heat believes that an update would do: names of resources. It cannot guarantee it."""
+
+    unchanged: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+    """The type of each resource that would be replaced or deleted."""
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The servers and volumes whose data would be gone, as `name (replaced)` or `name (deleted)`."""
+        ways = (("replaced", self.replaced), ("deleted", self.deleted))
+        return tuple(f"{name} ({way})" for way, names in ways for name in names if self.types.get(name) in HOLDS_DATA)
+
+
+HOLDS_DATA = {"OS::Nova::Server", "OS::Cinder::Volume"}
+"""Types of resources that hold a user's data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an update of a stack to certain inputs would do, or why it is refused."""
+
+    as_of: float
+    """Monotonic seconds when the request for it started."""
+
+    stack_id: str
+    inputs_hash: str
+    plan: Plan | Fault

@@ -19,7 +19,7 @@ from stoker.core.faults import one_line
 from stoker.core.identity import tag_value
 from stoker.core.inputs import Inputs
 from stoker.core.stack import Stack
-from stoker.core.world import World
+from stoker.core.world import World, is_open
 
 _READY = {
     Outlook.SETTLED: ConditionStatus.TRUE,
@@ -34,6 +34,8 @@ _PASSING = {
     Reason.ADOPTING,
     Reason.READING_OUTPUTS,
     Reason.CREATING,
+    Reason.PREVIEWING,
+    Reason.UPDATING,
 }
 
 
@@ -58,7 +60,8 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
         applied_generation=_applied(world, stack),
         conditions=conditions(old.conditions, decision, generation=world.generation, now=world.now),
         stack=_stack(world, stack),
-        server_id=outputs.server_id if outputs else old.server_id,
+        volume_slots=outputs.volume_slots if outputs and stack and stack.complete else old.volume_slots,
+        server_id=(outputs.server_id if outputs else None) or old.server_id,
         private_ip=(outputs.private_ip or None) if outputs else old.private_ip,
         public_ip=(outputs.public_ip or None) if outputs else old.public_ip,
         operation=_operation(world, decision),
@@ -97,7 +100,8 @@ def _phase(world: World, decision: Decision) -> Phase:
 
 
 def _applied(world: World, stack: Stack | None) -> int | None:
-    if stack and isinstance(world.admission, Inputs) and tag_value(stack.tags, "stoker-in") == world.admission.hash:
+    """Return the generation that the stack is complete for: not before its update's operation is ended."""
+    if stack and stack.complete and world.current and not (world.update and is_open(world.update)):
         return world.generation
     return world.vm.status.applied_generation
 
@@ -114,12 +118,14 @@ def _stack(world: World, stack: Stack | None) -> StackStatus | None:
         status=stack.status,
         status_reason=one_line(redacted(stack.reason)) or None,
         inputs_hash=tag_value(stack.tags, "stoker-in"),
-        template_version=old.template_version if same and old else version,
+        template_version=old.template_version if same and old and not world.current else version,
     )
 
 
 def _operation(world: World, decision: Decision) -> OperationStatus | None:
-    operation = world.delete if world.deleting and world.delete else world.create
+    made = [operation for operation in (world.create, world.update) if operation]
+    newest = max(made, key=lambda operation: (is_open(operation), operation.spec.generation), default=None)
+    operation = world.delete if world.deleting and world.delete else newest
     if operation is None:
         return world.vm.status.operation
     action, status = decision.action, operation.status

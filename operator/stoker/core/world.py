@@ -13,14 +13,14 @@ from datetime import datetime
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.faults import Fault
-from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
+from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Listing, Outputs, Probe, Stack, Unknown
+from stoker.core.stack import Listing, Outputs, Preview, Probe, Stack, Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Heat made the stack."""
+    """Heat makes the stack, or updates it."""
 
     stack_id: str
 
@@ -94,6 +94,7 @@ class World:
     """The newest look at the recorded stack by id."""
 
     outputs: Outputs | None = None
+    preview: Preview | None = None
     operations: tuple[VirtualMachineOperation, ...] = ()
     """All of this VM's, read live and kept by this process, their only writer."""
 
@@ -148,6 +149,32 @@ class World:
         return tuple(sorted(proven, key=lambda s: (s.id != self.recorded_id, s.created or self.now, s.id)))
 
     @property
+    def kept(self) -> Stack | None:
+        """The one stack to keep, if any is proven ours."""
+        return next(iter(self.ours), None)
+
+    @property
+    def current(self) -> bool:
+        """Tell whether the kept stack was made from what is asked for now."""
+        match self.kept, self.admission:
+            case Stack(tags=tags), Inputs() as inputs:
+                return tag_value(tags, "stoker-in") == inputs.hash
+        return False
+
+    @property
+    def edited(self) -> bool:
+        """Tell whether the spec is not the one that the stack is known to be complete for."""
+        return self.vm.status.applied_generation != self.generation
+
+    @property
+    def update_failed(self) -> bool:
+        """Tell whether the kept stack is what an update of an edit left: another may mend it."""
+        match self.kept:
+            case Stack(status="UPDATE_FAILED"):
+                return self.edited
+        return False
+
+    @property
     def foreign(self) -> tuple[Stack, ...]:
         """Stacks of our name that are not proven ours, from the look by name: a listing by tags never shows one."""
         return tuple(
@@ -161,6 +188,12 @@ class World:
         """The newest create operation."""
         creates = [operation for operation in self.operations if operation.spec.type is OperationType.CREATE]
         return max(creates, key=lambda operation: operation.spec.sequence, default=None)
+
+    @property
+    def update(self) -> VirtualMachineOperation | None:
+        """The newest update operation."""
+        updates = [operation for operation in self.operations if operation.spec.type is OperationType.UPDATE]
+        return max(updates, key=lambda operation: operation.spec.generation, default=None)
 
     @property
     def delete(self) -> VirtualMachineOperation | None:
@@ -180,11 +213,23 @@ class World:
         return self.create if self.create and self.create.status.outcome is None else None
 
     @property
+    def unanswered_update(self) -> VirtualMachineOperation | None:
+        """The newest update, as long as nothing is recorded of what came of it."""
+        return self.update if self.update and self.update.status.outcome is None else None
+
+    @property
     def claimed(self) -> tuple[VirtualMachineOperation, Held] | None:
         """The unanswered create and this process's claim on it, if it is this process's."""
-        match self.unanswered, self.held:
-            case VirtualMachineOperation() as create, Held() as held if held.of(create):
-                return create, held
+        return self._held_of(self.unanswered)
+
+    @property
+    def claimed_update(self) -> tuple[VirtualMachineOperation, Held] | None:
+        """The same for the unanswered update."""
+        return self._held_of(self.unanswered_update)
+
+    def _held_of(self, operation: VirtualMachineOperation | None) -> tuple[VirtualMachineOperation, Held] | None:
+        if operation and self.held and self.held.of(operation):
+            return operation, self.held
         return None
 
     @property

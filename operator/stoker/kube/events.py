@@ -29,7 +29,7 @@ NOTABLE = {
     Reason.CLEANING_UP,
     Reason.DUPLICATE_STACKS,
     Reason.STUCK,
-    Reason.UPDATE_NOT_SUPPORTED,
+    Reason.UPDATING,
 }
 
 

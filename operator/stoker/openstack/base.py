@@ -10,7 +10,7 @@ from typing import Protocol
 
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Listing, Outputs, Probe
+from stoker.core.stack import Listing, Outputs, Plan, Probe
 
 
 class CloudError(Exception):
@@ -72,6 +72,14 @@ class Heat(Protocol):
 
     def create(self, name: str, tags: tuple[str, ...], inputs: Inputs, *, timeout_minutes: int) -> Created:
         """Ask for a stack. MUST NOT be retried here: the answer may be lost while the stack is not."""
+
+    def update(self, name: str, stack_id: str, tags: tuple[str, ...], inputs: Inputs, *, timeout_minutes: int) -> str:
+        """Ask for a full update, and return the request's id. Like a create, it may land unanswered."""
+
+    def preview_update(
+        self, name: str, stack_id: str, tags: tuple[str, ...], inputs: Inputs, *, timeout_minutes: int
+    ) -> Plan:
+        """Ask what that update would do."""
 
     def delete(self, name: str, stack_id: str) -> None:
         """Ask for the deletion by `{name}/{id}`. Deleting what is gone succeeds."""

@@ -12,9 +12,9 @@ from typing import Any
 from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault, one_line
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Listing, Outputs, Probe, Stack
+from stoker.core.stack import Listing, Outputs, Plan, Probe, Stack
 from stoker.openstack.base import CloudError, Created
-from stoker.openstack.heat_values import Event, Plan, Resource, event_of, plan_of, resource_of, stack_of
+from stoker.openstack.heat_values import Event, Resource, event_of, plan_of, resource_of, slots_of, stack_of
 from stoker.openstack.rest import Reply, Rest
 
 PAGE = 500
@@ -115,17 +115,20 @@ class HeatClient:
             return Probe(as_of, stack_id, None if stack.deleted else stack)
 
     def outputs(self, name: str, stack_id: str) -> Outputs:
-        """Read the standard outputs; a template without a server's id is of no use."""
+        """Read the standard outputs and the volumes' slots; a complete stack without a server's id is of no use."""
         operation = f"read the outputs of stack {stack_id}"
         reply = self._rest.call(operation, "GET", _where(name, stack_id))
         with _understood(operation, reply):
-            entries = reply.body["stack"].get("outputs") or []
-            found = {entry["output_key"]: entry.get("output_value") for entry in entries}
-        if not isinstance(found.get("server_id"), str) or not found["server_id"]:
+            stack = reply.body["stack"]
+            found = {entry["output_key"]: entry.get("output_value") for entry in stack.get("outputs") or []}
+            slots = slots_of(stack.get("parameters") or {})
+            complete = stack_of(stack, self._project).complete
+        if complete and (not isinstance(found.get("server_id"), str) or not found["server_id"]):
             raise CloudError(Fault(ErrorCode.TEMPLATE_INVALID, f"{operation}: the template has no output server_id"))
-        return Outputs(
-            *(str(found.get(key) or "")[:LONGEST_OUTPUT] for key in ("server_id", "private_ip", "public_ip"))
+        server_id, private_ip, public_ip = (
+            str(found.get(key) or "")[:LONGEST_OUTPUT] for key in ("server_id", "private_ip", "public_ip")
         )
+        return Outputs(server_id, private_ip, public_ip, slots)
 
     def resources(self, name: str, stack_id: str) -> tuple[Resource, ...]:
         """List the stack's resources; none once it is deleted."""

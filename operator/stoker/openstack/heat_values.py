@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from stoker.core.classify import redacted
 from stoker.core.faults import one_line
-from stoker.core.stack import Stack
+from stoker.core.slots import VOLUME_SLOTS
+from stoker.core.stack import Plan, Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +40,6 @@ class Event:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What Heat believes that an update would do to each resource. It cannot guarantee it."""
-
-    unchanged: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
-
-
 def stack_of(entry: dict[str, Any], project: str) -> Stack:
     """Return an entry of a listing, or a stack shown."""
     tags = entry.get("tags") or []
@@ -60,6 +51,7 @@ def stack_of(entry: dict[str, Any], project: str) -> Stack:
         reason=str(entry.get("stack_status_reason") or ""),
         tags=frozenset(str(tag) for tag in (tags.split(",") if isinstance(tags, str) else tags)),
         created=_time(entry.get("creation_time")),
+        updated=_time(entry.get("updated_time")),
     )
 
 
@@ -91,7 +83,19 @@ def plan_of(changes: dict[str, Any]) -> Plan:
     def names(kind: str) -> tuple[str, ...]:
         return tuple(sorted(_text(entry["resource_name"]) for entry in changes.get(kind) or ()))
 
-    return Plan(names("unchanged"), names("updated"), names("replaced"), names("added"), names("deleted"))
+    lost = [*(changes.get("replaced") or ()), *(changes.get("deleted") or ())]
+    types = {_text(entry["resource_name"]): str(entry.get("resource_type")) for entry in lost}
+    return Plan(names("unchanged"), names("updated"), names("replaced"), names("added"), names("deleted"), types)
+
+
+def slots_of(parameters: dict[str, Any]) -> tuple[str, ...]:
+    """Return the volumes' names by slot, from a stack's parameters, where a list is JSON text."""
+    volumes = parameters.get("volumes") or "[]"
+    entries = json.loads(volumes) if isinstance(volumes, str) else volumes
+    names = [str(entry.get("name") or "")[:63] for entry in entries[:VOLUME_SLOTS]]
+    while names and not names[-1]:
+        names.pop()
+    return tuple(names)
 
 
 def _text(value: Any) -> str:

@@ -19,15 +19,19 @@ from stoker.core.actions import (
     LookById,
     LookByName,
     Nothing,
+    PreviewUpdate,
     ReadOutputs,
     Release,
     Retain,
     Settle,
+    UpdateStack,
 )
+from stoker.core.faults import Fault, Retry
+from stoker.core.stack import Plan, Preview
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.objects import Objects
-from stoker.openstack.base import CloudError
+from stoker.openstack.base import CloudError, Project
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.tenants import TenantRuntime
 
@@ -65,9 +69,12 @@ class Effects:
                     memory.claimable = False
                     return
                 metrics.observe_write(type(action).__name__.lower())
-            case LookByName() | LookById() | CreateStack() | DeleteStack() | ReadOutputs():
-                assert runtime is not None, "the core looks and acts only where a tenant is known"
-                await self._call(world, action, memory, runtime)
+            case LookByName() | LookById() | ReadOutputs() | PreviewUpdate():
+                assert runtime is not None, "the core looks only where a tenant is known"
+                await self._look(world, action, memory, runtime)
+            case CreateStack() | UpdateStack() | DeleteStack():
+                assert runtime is not None, "the core acts only where a tenant is known"
+                await self._act(world, action, memory, runtime)
             case _:
                 assert_never(action)
 
@@ -90,13 +97,13 @@ class Effects:
         stored = await self._objects.claim(world.vm, claim, known, epoch=self._epoch(), now=_now())
         _replace(memory, stored)
         memory.held = Held(claim.operation, claim.attempt, since=time.monotonic())
-        if claim.spec.type is OperationType.CREATE:
+        if claim.spec.type is not OperationType.DELETE:
             memory.unresolved_since = memory.held.since
 
-    async def _call(
+    async def _look(
         self,
         world: World,
-        action: LookByName | LookById | CreateStack | DeleteStack | ReadOutputs,
+        action: LookByName | LookById | ReadOutputs | PreviewUpdate,
         memory: VmMemory,
         runtime: TenantRuntime,
     ) -> None:
@@ -109,24 +116,59 @@ class Effects:
             case ReadOutputs(stack_id):
                 outputs = await runtime.call("outputs", lambda project: project.heat.outputs(name, stack_id))
                 memory.outputs = (stack_id, outputs)
-            case CreateStack():
-                await self._create(world, action, memory, runtime)
+            case PreviewUpdate():
+                memory.preview = await self._preview(action, runtime)
+
+    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime) -> Preview:
+        """Ask; a refusal of the inputs is an answer too."""
+        started, where = time.monotonic(), (action.stack_name, action.stack_id)
+        plan: Plan | Fault
+        try:
+            plan = await runtime.call(
+                "preview",
+                lambda project: project.heat.preview_update(
+                    *where, (), action.inputs, timeout_minutes=self._stack_timeout
+                ),
+            )
+        except CloudError as error:
+            if error.fault.policy.retry is Retry.BACKOFF:
+                raise
+            plan = error.fault
+        return Preview(started, action.stack_id, action.inputs.hash, plan)
+
+    async def _act(
+        self, world: World, action: CreateStack | UpdateStack | DeleteStack, memory: VmMemory, runtime: TenantRuntime
+    ) -> None:
+        minutes = self._stack_timeout
+        match action:
             case DeleteStack(stack_name, stack_id):
                 await self._delete(stack_name, stack_id, memory, runtime)
+            case CreateStack(operation, _, inputs):
+                name, tags = world.identity.stack_name, world.identity.tags(operation, inputs.hash)
 
-    async def _create(self, world: World, action: CreateStack, memory: VmMemory, runtime: TenantRuntime) -> None:
-        assert memory.held is not None, "the core creates only with a claim that this process holds"
-        tags = world.identity.tags(action.operation, action.inputs.hash)
-        name, minutes = world.identity.stack_name, self._stack_timeout
+                def create(project: Project) -> str:
+                    return project.heat.create(name, tags, inputs, timeout_minutes=minutes).stack_id
+
+                await self._send("create", create, memory, runtime)
+            case UpdateStack(operation, _, stack_name, stack_id, inputs):
+                tags = world.identity.tags(operation, inputs.hash)
+
+                def update(project: Project) -> str:
+                    project.heat.update(stack_name, stack_id, tags, inputs, timeout_minutes=minutes)
+                    return stack_id
+
+                memory.outputs = None  # they change with it
+                await self._send("update", update, memory, runtime)
+
+    async def _send(
+        self, name: str, request: Callable[[Project], str], memory: VmMemory, runtime: TenantRuntime
+    ) -> None:
+        """Send what a claim is for, and remember the answer, or that there was none."""
+        assert memory.held is not None, "the core sends only with a claim that this process holds"
         memory.held = replace(memory.held, sent=True)
         answer: Accepted | Refused | Lost
         try:
-            created = await runtime.call(
-                "create",
-                lambda project: project.heat.create(name, tags, action.inputs, timeout_minutes=minutes),
-                effect=True,
-            )
-            answer = Accepted(created.stack_id)
+            answer = Accepted(await runtime.call(name, request, effect=True))
         except CloudError as error:
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)

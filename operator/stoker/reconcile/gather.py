@@ -43,9 +43,10 @@ class Gatherer:
             _note_open_create(memory)
         user_data = NOT_READ if settled else await self._user_data(vm)
         tenant = (runtime.fault or runtime.tenant) if runtime else found
-        admission = admit(vm, tenant, self._directory.templates, user_data)  # type: ignore[arg-type]  # found is a Fault without runtime
         kept = vm.status.stack.id if vm.status.stack else None
         outputs = memory.outputs[1] if memory.outputs and memory.outputs[0] in _ids(listing, kept) else None
+        slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
+        admission = admit(vm, tenant, self._directory.templates, user_data, slots)  # type: ignore[arg-type]  # found is a Fault without runtime
         world = World(
             vm=vm,
             identity=Identity(
@@ -62,6 +63,7 @@ class Gatherer:
             named=memory.named,
             probe=memory.probe,
             outputs=outputs,
+            preview=memory.preview,
             operations=memory.operations or (),
             held=memory.held,
             unresolved_since=memory.unresolved_since,
