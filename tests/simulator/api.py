@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 
-from simulator.errors import RefusedError
+from simulator.errors import EXPLANATIONS, RefusedError
 from simulator.state import Cloud, Token
 
 PREFIXES = {
@@ -20,7 +20,8 @@ PREFIXES = {
 }
 """Type of the service in the catalogue → its path, since all share one port."""
 
-Item = TypeVar("Item")
+LARGEST_PAGE = 1000
+"""Items that a service gives at once, whatever is asked."""
 
 
 def service_of(path: str) -> str:
@@ -37,23 +38,29 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     """Return the body, which must be a JSON object. Raises RefusedError (400)."""
     try:
         found = json.loads(await request.read())
-    except ValueError:
-        found = None
+    except ValueError as error:
+        raise RefusedError(400, "HTTPBadRequest", str(error)) from None
     if not isinstance(found, dict):
-        raise RefusedError(
-            400, "HTTPBadRequest", "The server could not comply with the request: the body is no JSON object"
-        )
+        raise RefusedError(400, "HTTPBadRequest", EXPLANATIONS[400])
     return found
 
 
-def page_of(items: list[Item], query: Mapping[str, str], key: str = "id") -> tuple[list[Item], bool]:
-    """Return one page of the items after `marker`, and whether there is more. Raises RefusedError for a bad limit."""
-    text = query.get("limit", "1000")
+def page_of(
+    items: list[dict[str, Any]], query: Mapping[str, str], key: str = "id", missed: RefusedError | None = None
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return one page of the items after `marker`, and whether there is more.
+
+    Raises RefusedError for a bad limit, and `missed`, if there is one, for a marker that is none of the items'.
+    """
+    text = query.get("limit", str(LARGEST_PAGE))
     if not text.isdecimal():
-        raise RefusedError(400, "", f"Invalid input for limit: {text}")
-    ids = [str(item[key]) if isinstance(item, dict) else str(getattr(item, key)) for item in items]
-    begin = ids.index(query["marker"]) + 1 if query.get("marker") in ids else 0
-    page = items[begin : begin + min(int(text), 1000)]
+        message = f"Invalid input for query parameters limit. Value: {text}. '{text}' does not match '^[0-9]*$'"
+        raise RefusedError(400, "", message)
+    ids, marker = [str(item[key]) for item in items], query.get("marker")
+    if marker is not None and marker not in ids and missed is not None:
+        raise missed
+    begin = ids.index(marker) + 1 if marker in ids else 0
+    page = items[begin : begin + min(int(text), LARGEST_PAGE)]
     return page, begin + len(page) < len(items)
 
 

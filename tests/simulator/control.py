@@ -68,6 +68,14 @@ class Control:
             for entry in self.plan.entries.values()
         ]
 
+    def set_quota(self, project: str, **limits: int) -> dict[str, int]:
+        """Change limits of a project: cores, ram (MiB), instances, floatingip; return all."""
+        quota = self._project(project).quota
+        if unknown := limits.keys() - quota.keys():
+            raise ValueError(f"no limit {', '.join(sorted(unknown))}; there are {', '.join(quota)}")
+        quota |= limits
+        return quota
+
     def release(self, number: int | None = None) -> None:
         """Let go what a fault holds: late answers, zombies."""
         self.plan.release(number)
@@ -100,7 +108,7 @@ class Control:
         owner, template, made = self._project(project), parse(EMPTY), []
         carried = tuple(tags.split(",")) if tags else ()
         for _ in range(number):
-            stack = Stack(new_id(), self.cloud.stacks.next_number(), f"made-{next(self._numbers)}", owner.id, template,
+            stack = Stack(new_id(), self.cloud.stacks.next_number(), f"made-{next(self._numbers)}", owner.id, owner.name, template,
                           {}, carried, None, disable_rollback=True)  # fmt: skip
             stack.status, stack.reason = "CREATE_COMPLETE", "Stack CREATE completed successfully"
             self.cloud.stacks.add(stack)

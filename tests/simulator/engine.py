@@ -121,7 +121,9 @@ class Engine:
             if not stack.disable_rollback and action in ("CREATE", "UPDATE"):
                 self._roll_back(stack)
             return
-        self._set(stack, action, "COMPLETE", f"Stack {action} completed successfully")
+        partly = action == "CHECK" and any(one.type != "OS::Nova::Server" for one in stack.resources.values())
+        more = ". 'CHECK' not fully supported (see resources)" if partly else ""
+        self._set(stack, action, "COMPLETE", f"Stack {action} completed successfully{more}")
         if action == "DELETE":
             self._bury(stack)
 

@@ -37,6 +37,14 @@ def invalid(message: str, kind: str = "StackValidationFailed") -> RefusedError:
     return RefusedError(400, kind, message)
 
 
+def page_of_html(status: int, text: str) -> str:
+    """Return the page that webob makes of an answer without a body of its own."""
+    title = f"{status} {_title(status)}"
+    return (
+        f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n  {text}\n </body>\n</html>"
+    )
+
+
 def body_of(service: str, refused: RefusedError) -> dict[str, Any]:
     """Return the body that the service gives; the services themselves leave a 401 to their Keystone middleware."""
     status, title = refused.status, _title(refused.status)
@@ -50,9 +58,7 @@ def body_of(service: str, refused: RefusedError) -> dict[str, Any]:
         return {"code": status, "title": title, "explanation": EXPLANATIONS.get(status, title), "error": error}
     if service == "compute":
         return {NOVA_NAMES.get(status, "computeFault"): {"code": status, "message": message}}
-    if service == "network":
-        return {"NeutronError": {"type": refused.kind, "message": message, "detail": ""}}
-    return {"code": f"{status} {title}", "title": title, "message": message}
+    return {"NeutronError": {"type": refused.kind, "message": message, "detail": ""}}
 
 
 def _title(status: int) -> str:

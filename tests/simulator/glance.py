@@ -28,7 +28,8 @@ class Glance:
         token_of(self._cloud, request)
         name = request.query.get("name")
         images = [_shown(image) for image in self._cloud.images.values() if name in (None, image.name)]
-        page, more = page_of(images, {"limit": "25", **request.query})
+        missed = RefusedError(400, message=f"No image found with ID {request.query.get('marker')}")
+        page, more = page_of(images, {"limit": "25", **request.query}, missed=missed)
         found: dict[str, Any] = {"images": page, "schema": "/v2/schemas/images"}
         if more and page:
             found["next"] = f"/v2/images?{urlencode({**request.query, 'marker': page[-1]['id']})}"
@@ -38,7 +39,7 @@ class Glance:
         token_of(self._cloud, request)
         image = self._cloud.images.get(request.match_info["id"])
         if image is None:
-            raise RefusedError(404, message=f"Failed to find image {request.match_info['id']}")
+            raise RefusedError(404, message=f"No image found with ID {request.match_info['id']}")
         return web.json_response(_shown(image))
 
 

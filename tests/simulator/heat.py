@@ -8,10 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from simulator import heat_view as view
-from simulator.api import PREFIXES, body_of, page_of, token_of
+from simulator.api import PREFIXES, body_of, next_link, page_of, token_of
 from simulator.engine import Engine, Outcome, evaluation_of
-from simulator.errors import RefusedError, gone, invalid
-from simulator.heat_body import defaults_of, minutes_of, stack_body, tags_of
+from simulator.errors import RefusedError, gone, invalid, page_of_html
+from simulator.heat_body import defaults_of, stack_body, tags_of, whole_number
 from simulator.heat_list import listed
 from simulator.hot import Template, in_order, parameters_of, parse
 from simulator.resources import Place, check, replaced_by
@@ -63,6 +63,8 @@ class Heat:
         token = self._token(request)
         stacks = listed(self._cloud.stacks, token.project.id, request.query)
         found: dict[str, Any] = {"stacks": [view.listed(request, stack) for stack in stacks]}
+        if stacks and str(len(stacks)) == request.query.get("limit"):
+            found["links"] = [{"rel": "next", "href": next_link(request, stacks[-1].id)}]
         if request.query.get("with_count", "").lower() == "true":
             bare = {key: value for key, value in request.query.items() if key not in ("limit", "marker")}
             found["count"] = len(listed(self._cloud.stacks, token.project.id, bare))
@@ -76,8 +78,9 @@ class Heat:
             raise RefusedError(403, "Forbidden")  # Keystone refused the trust; Heat tells nothing of it
         self._cloud.stacks.add(stack)
         self._engine.create(stack, request.get(OUTCOME, Outcome()))
-        links = [{"href": view.url_of(request, stack), "rel": "self"}]
-        return web.json_response({"stack": {"id": stack.id, "links": links}}, status=201)
+        url = view.url_of(request, stack)
+        found = {"id": stack.id, "links": [{"href": url, "rel": "self"}]}
+        return web.json_response({"stack": found}, status=201, headers={"Location": url})
 
     async def preview(self, request: web.Request) -> web.Response:
         token = self._token(request)
@@ -92,7 +95,7 @@ class Heat:
         body = await stack_body(request)
         template = parse(body.get("template"))
         self._understood(token.project, template, {**defaults_of(template), **(body.get("parameters") or {})})
-        return web.json_response({"Description": template.description, "Parameters": dict(template.parameters)})
+        return web.json_response({"Description": template.description, "Parameters": view.parameters(template)})
 
     async def redirect(self, request: web.Request) -> web.Response:
         """Whatever is asked by name alone, or by id alone, is redirected and not done."""
@@ -105,8 +108,8 @@ class Heat:
         part = request.match_info.get("part", "")
         where = f"{view.url_of(request, stack)}{part and '/' + part}"
         query = f"?{request.query_string}" if request.query_string else ""
-        text = f"302 Found\n\nThe resource was found at {where}{query}; you should be redirected automatically.\n\n"
-        return web.Response(status=302, text=text, headers={"Location": f"{where}{query}"})
+        text = f'The resource was found at <a href="{where}{query}">{where}{query}</a>;'
+        return _page(302, f"{text}\nyou should be redirected automatically.", {"Location": f"{where}{query}"})
 
     async def show(self, request: web.Request) -> web.Response:
         stack = self._stack(request)
@@ -120,7 +123,8 @@ class Heat:
         tags = tags_of(body["tags"]) if body.get("tags") is not None else None
         if tags is None and request.method == "PUT":
             tags = ()
-        stack.timeout_mins = minutes_of(body.get("timeout_mins"), stack.timeout_mins)
+        minutes = whole_number("timeout_mins", body.get("timeout_mins"))
+        stack.timeout_mins = stack.timeout_mins if minutes is None else minutes
         stack.disable_rollback = bool(body.get("disable_rollback", stack.disable_rollback))
         self._engine.update(stack, template, parameters, tags, request.get(OUTCOME, Outcome()))
         return _accepted()
@@ -154,7 +158,7 @@ class Heat:
         stack, body = self._living(request), await body_of(request)
         action = next(iter(body), "")
         if action.startswith("cancel_") and not stack.status.endswith("_IN_PROGRESS"):
-            raise invalid(f"Cancelling update when stack is ('{stack.status}') is not supported.", "NotSupported")
+            raise invalid(f"Cancelling update when stack is {stack.status} is not supported.", "NotSupported")
         if len(body) != 1 or action not in ACTIONS:
             raise invalid(f"Invalid action {action} specified", "HTTPBadRequest")
         self._engine.act(stack, action.upper(), request.get(OUTCOME, Outcome()))
@@ -183,16 +187,16 @@ class Heat:
         return web.json_response({"events": page_of(events, request.query)[0]})
 
     async def outputs(self, request: web.Request) -> web.Response:
-        found = view.outputs(self._stack(request))
+        found = view.outputs(self._living(request))
         plain = [{key: one[key] for key in ("output_key", "description")} for one in found]
         return web.json_response({"outputs": plain})
 
     async def output(self, request: web.Request) -> web.Response:
-        stack, key = self._stack(request), request.match_info["key"]
+        stack, key = self._living(request), request.match_info["key"]
         for found in view.outputs(stack):
             if found["output_key"] == key:
                 return web.json_response({"output": found})
-        raise RefusedError(404, "NotFound", f"Specified output key {key} not found.")
+        raise RefusedError(404, "NotFound", "Specified output key {} not found.")  # Heat forgets the name
 
     def _token(self, request: web.Request) -> Token:
         token = token_of(self._cloud, request)
@@ -218,7 +222,7 @@ class Heat:
         name = body.get("stack_name")
         if name is None:
             raise invalid("No stack name specified", "HTTPBadRequest")
-        tags, minutes = tags_of(body.get("tags")), minutes_of(body.get("timeout_mins"), None)
+        tags, minutes = tags_of(body.get("tags")), whole_number("timeout_mins", body.get("timeout_mins"))
         template = parse(body.get("template"))
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise invalid(
@@ -234,7 +238,9 @@ class Heat:
             raise invalid(message, "RequestLimitExceeded")
         parameters = self._understood(project, template, body.get("parameters") or {})
         off = str(body.get("disable_rollback", True)).lower() != "false"
-        return Stack(new_id(), stacks.next_number(), name, project.id, template, parameters, tags, minutes, off)
+        return Stack(
+            new_id(), stacks.next_number(), name, project.id, project.name, template, parameters, tags, minutes, off
+        )
 
     def _wanted(self, request: web.Request, stack: Stack, body: dict[str, Any]) -> tuple[Template, dict[str, Any]]:
         patch, given = request.method == "PATCH", body.get("parameters") or {}
@@ -254,7 +260,9 @@ class Heat:
 
 def _accepted() -> web.Response:
     """Return Heat's answer to an update: a page, and not JSON (measured against Heat 27.0.1)."""
-    text = (
-        "<html>\n <head>\n  <title>202 Accepted</title>\n </head>\n <body>\n  <h1>202 Accepted</h1>\n </body>\n</html>"
-    )
-    return web.Response(status=202, text=text, content_type="text/html")
+    return _page(202, "The request is accepted for processing.<br /><br />")
+
+
+def _page(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+    page = page_of_html(status, text)
+    return web.Response(status=status, text=page, content_type="text/html", charset="UTF-8", headers=headers)

@@ -1,14 +1,13 @@
-"""What a request about a stack brings: its body's size, tags, minutes."""
+"""What a request about a stack brings: its size, tags, numbers."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from aiohttp import web
 
 from simulator.api import body_of
-from simulator.errors import invalid
+from simulator.errors import RefusedError, invalid
 from simulator.hot import Template
 
 LARGEST_BODY = 1024 * 1024
@@ -29,7 +28,7 @@ def tags_of(given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
     if not isinstance(given, str):
-        raise invalid(f'Invalid tags, not a comma-delimited string: "{json.dumps(given)}"', "HTTPBadRequest")
+        raise RefusedError(400, "AttributeError")  # Heat itself stumbles over a list
     tags = tuple(tag.strip() for tag in given.split(",")) if given else ()
     for tag in tags:
         if len(tag) > LONGEST_TAG:
@@ -37,12 +36,17 @@ def tags_of(given: Any) -> tuple[str, ...]:
     return tags
 
 
-def minutes_of(given: Any, default: int | None) -> int | None:
+def whole_number(name: str, given: Any) -> int | None:
+    """Return the number of a query or a body, None when none was given. Raises RefusedError."""
     if given is None:
-        return default
-    if not str(given).isdecimal():
-        raise invalid(f"Only integer is allowed for timeout_mins: {given}", "HTTPBadRequest")
-    return int(given)
+        return None
+    text = str(given)
+    if not text.lstrip("-").isdecimal():
+        raise invalid(f"Only integer is acceptable by '{name}'.", "HTTPBadRequest")
+    if text.startswith("-"):
+        message = f"Value '{text}' is invalid for '{name}' which only accepts non-negative integer."
+        raise invalid(message, "HTTPBadRequest")
+    return int(text)
 
 
 def defaults_of(template: Template) -> dict[str, Any]:

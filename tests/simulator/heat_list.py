@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
-from simulator.errors import RefusedError, invalid
+from simulator.errors import RefusedError
+from simulator.heat_body import whole_number
 from simulator.stacks import Stack, StackStore
 
 SORT_KEYS: dict[str, Callable[[Stack], str]] = {
@@ -21,9 +22,9 @@ def listed(store: StackStore, project: str, query: Mapping[str, str]) -> list[St
     if query.get("global_tenant", "").lower() == "true":
         raise RefusedError(403, "Forbidden", "You are not authorized to use stacks:global_index.")
     tags = _split(query, "tags")
-    if tags and "status" in query:
+    if tags and ("status" in query or "action" in query):
         raise RefusedError(500, "InvalidRequestError")  # a query that Heat's own database layer refuses (27.0.1)
-    limit = _limit(query.get("limit"))
+    limit = whole_number("limit", query.get("limit"))
     sort_key, descending = _order(query)
     marker = store.by_id.get(query.get("marker", ""))  # one that was purged is ignored: the list begins anew
     after = marker.number if marker else None
@@ -83,14 +84,6 @@ def _order(query: Mapping[str, str]) -> tuple[Callable[[Stack], str] | None, boo
     wanted = query.get("sort_keys", "")
     known = wanted == "creation_time" or wanted in SORT_KEYS
     return SORT_KEYS.get(wanted), query.get("sort_dir", "asc" if known else "desc") == "desc"
-
-
-def _limit(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise invalid(f"Only integer is allowed for limit: {text}", "HTTPBadRequest")
-    return int(text) or None
 
 
 def _split(query: Mapping[str, str], key: str) -> tuple[str, ...]:

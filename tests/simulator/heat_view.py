@@ -8,7 +8,7 @@ from aiohttp import web
 
 from simulator.api import PREFIXES
 from simulator.engine import evaluation_of
-from simulator.hot import ABSENT
+from simulator.hot import ABSENT, Template
 from simulator.hot import shown as text_of
 from simulator.stacks import Event, Resource, Stack
 
@@ -30,7 +30,7 @@ def listed(request: web.Request, stack: Stack) -> dict[str, Any]:
         "creation_time": stack.created,
         "updated_time": stack.updated,
         "deletion_time": stack.deleted,
-        "stack_owner": None,
+        "stack_owner": stack.owner,
         "parent": None,
         "stack_user_project_id": stack.project,
         "tags": list(stack.tags) or None,
@@ -48,6 +48,7 @@ def shown(request: web.Request, stack: Stack, *, with_outputs: bool) -> dict[str
         "timeout_mins": stack.timeout_mins,
         "disable_rollback": stack.disable_rollback,
         "capabilities": [],
+        "tags": list(stack.tags),
         "notification_topics": [],
     }
     return found | ({"outputs": outputs(stack)} if with_outputs else {})
@@ -85,6 +86,7 @@ def resource(request: web.Request, stack: Stack, one: Resource) -> dict[str, Any
 
 def event(request: web.Request, stack: Stack, one: Event) -> dict[str, Any]:
     """Return an event as an entry of a list."""
+    url = url_of(request, stack)
     return {
         "id": one.id,
         "event_time": one.time,
@@ -93,5 +95,20 @@ def event(request: web.Request, stack: Stack, one: Event) -> dict[str, Any]:
         "physical_resource_id": one.physical_id,
         "resource_status": one.status,
         "resource_status_reason": one.reason,
-        "links": [{"href": f"{url_of(request, stack)}/resources/{one.name}/events/{one.id}", "rel": "self"}],
+        "links": [
+            {"href": f"{url}/resources/{one.name}/events/{one.id}", "rel": "self"},
+            {"href": f"{url}/resources/{one.name}", "rel": "resource"},
+            {"href": url, "rel": "stack"},
+        ],
     }
+
+
+def parameters(template: Template) -> dict[str, dict[str, Any]]:
+    """Return what a validation says of the parameters."""
+    found = {}
+    for name, schema in template.parameters.items():
+        kind = str(schema.get("type", "string")).title().replace("_", "")
+        hidden = str(bool(schema.get("hidden", False))).lower()
+        about = {"Type": kind, "Description": schema.get("description", ""), "NoEcho": hidden, "Label": name}
+        found[name] = about | ({"Default": schema["default"]} if "default" in schema else {})
+    return found

@@ -64,21 +64,21 @@ def _parsed(text: str) -> Template:
     try:
         found = yaml.load(text, Loader=Loader)
     except yaml.YAMLError as error:
-        raise invalid(f"Template not in valid format: {error}", "HTTPBadRequest") from None
+        raise invalid(
+            f"Template not in valid format: Error parsing template [root stack] {error}", "HTTPBadRequest"
+        ) from None
     if not isinstance(found, dict):
         message = "Template not in valid format: The template is not a JSON object or YAML mapping."
         raise invalid(message, "HTTPBadRequest")
     version = str(found.pop("heat_template_version", None) or "")
+    if not version:
+        raise invalid("Template not in valid format: Template format version not found.", "HTTPBadRequest")
     if version not in VERSIONS:
         wanted = f'"heat_template_version: {version}". "heat_template_version" should be one of: {", ".join(VERSIONS)}'
-        what = wanted if version else "Template version was not provided"
-        raise invalid(f"The template version is invalid: {what}", "InvalidTemplateVersion")
+        raise invalid(f"The template version is invalid: {wanted}", "InvalidTemplateVersion")
     for section in found.keys() - SECTIONS:
-        raise invalid(f"The template section is invalid: {section}", "InvalidTemplateSection")
+        raise invalid(f"The template section is invalid: {section}")
     parts = {key: found.get(key) or {} for key in ("parameters", "conditions", "resources", "outputs")}
-    twice = sorted(parts["parameters"].keys() & parts["resources"].keys())
-    if twice:
-        raise invalid(f"Duplicate names {set(twice)}")
     return Template(description=str(found.get("description") or "No description"), **parts)
 
 
@@ -99,12 +99,15 @@ def parameters_of(template: Template, given: Mapping[str, Any]) -> dict[str, Any
                 _check(constraint, values[name])
         except ValueError as error:
             raise invalid(f"Parameter '{name}' is invalid: {error}") from None
+    if twice := template.parameters.keys() & template.resources.keys():
+        raise invalid(f"Duplicate names {set(twice)}")
     return values
 
 
 def _typed(kind: str, value: Any) -> Any:
     if kind == "number" and not isinstance(value, (int, float)):
-        return float(value) if "." in str(value) else int(value)
+        found = float(value)
+        return int(found) if found.is_integer() and "." not in str(value) else found
     if kind == "boolean":
         word = str(value).lower()
         if word not in ("t", "true", "on", "y", "yes", "1", "f", "false", "off", "n", "no", "0"):
@@ -256,8 +259,11 @@ def in_order(template: Template) -> list[str]:
     for name, entry in template.resources.items():
         depends = entry.get("depends_on") or []
         needs[name] = references(entry.get("properties")) | set([depends] if isinstance(depends, str) else depends)
+        for key, value in (entry.get("properties") or {}).items():
+            for other in sorted(references(value) - template.resources.keys()):
+                raise _no_reference(other, f"{name}.Properties.{key}")
         for other in sorted(needs[name] - template.resources.keys()):
-            raise _no_reference(other, f"{name}.Properties")
+            raise _no_reference(other, name)
     for other in sorted(references(list(template.outputs.values())) - template.resources.keys()):
         raise _no_reference(other, "outputs")
     done: list[str] = []

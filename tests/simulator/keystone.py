@@ -22,6 +22,7 @@ CATALOG = {
 """Type → name and the path of the API."""
 
 REGION = "RegionOne"
+FORBIDDEN = "You are not authorized to perform the requested action"
 DOMAIN = {"id": "default", "name": "Default"}
 
 
@@ -107,14 +108,16 @@ class Keystone:
         return web.json_response({"application_credentials": found})
 
     async def show_credential(self, request: web.Request) -> web.Response:
-        token = self._owner(request)
+        """Whatever user the path names (measured against Keystone 30.0.0)."""
+        token = token_of(self._cloud, request)
         return web.json_response({"application_credential": shown(self._owned(request, token))})
 
     async def create_credential(self, request: web.Request) -> web.Response:
         """Only with a password: a restricted credential makes no others. Raises RefusedError."""
         token = self._owner(request)
         if token.credential:
-            raise RefusedError(403, message="You are not authorized to perform the requested action.")
+            why = "Using method 'application_credential' is not allowed for managing additional application credentials"
+            raise RefusedError(403, message=f"{FORBIDDEN}: {why}..")
         given = (await body_of(request)).get("application_credential") or {}
         credential = self._cloud.add_credential(token.project)
         if given.get("expires_at"):
@@ -130,14 +133,13 @@ class Keystone:
         """RefusedError to application credentials since CVE-2026-43000."""
         token = token_of(self._cloud, request)
         if token.credential:
-            action = "You are not authorized to perform the requested action"
-            raise RefusedError(403, message=f"{action}: Delegated tokens cannot manage trusts.")
+            raise RefusedError(403, message=f"{FORBIDDEN}: Delegated tokens cannot manage trusts..")
         return web.json_response({"trust": {"id": "trust", "project_id": token.project.id}}, status=201)
 
     def _owner(self, request: web.Request) -> Token:
         token = token_of(self._cloud, request)
         if request.match_info["user"] != token.project.user_id:
-            raise RefusedError(403, message="You are not authorized to perform the requested action.")
+            raise RefusedError(403, message=f"{FORBIDDEN}.")
         return token
 
     def _owned(self, request: web.Request, token: Token) -> Credential:

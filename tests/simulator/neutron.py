@@ -29,7 +29,9 @@ class Neutron:
     async def networks(self, request: web.Request) -> web.Response:
         name = request.query.get("name")
         networks = [one for one in self._networks(request) if name in (None, one["name"])]
-        page, more = page_of(networks, request.query)
+        marker = request.query.get("marker")
+        missed = RefusedError(404, "NetworkNotFound", f"Network {marker} could not be found.")
+        page, more = page_of(networks, request.query, missed=missed)
         found: dict[str, Any] = {"networks": page}
         if more and page:
             found["networks_links"] = [{"rel": "next", "href": next_link(request, page[-1]["id"])}]

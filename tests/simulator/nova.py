@@ -89,7 +89,7 @@ class Nova:
 
     async def key_pairs(self, request: web.Request) -> web.Response:
         names = [{"name": name} for name in sorted(self._project(request).keypairs)]
-        page, more = page_of(names, request.query, "name")
+        page, more = page_of(names, request.query, "name", _missed(request))
         found: dict[str, Any] = {"keypairs": [{"keypair": {**one, "fingerprint": "00:" * 15 + "00"}} for one in page]}
         if more and page:
             found["keypairs_links"] = [{"rel": "next", "href": next_link(request, page[-1]["name"])}]
@@ -119,11 +119,9 @@ class Nova:
         return web.json_response({"quota_set": {"id": project.id, **_nova(project)}})
 
     async def set_quota(self, request: web.Request) -> web.Response:
-        """Change the limits. A real Nova lets only an administrator; here there is none."""
-        project = self._own(request)
-        given = (await body_of(request)).get("quota_set") or {}
-        project.quota |= {name: int(amount) for name, amount in given.items() if name in QUOTA}
-        return web.json_response({"quota_set": _nova(project)})
+        """Only an administrator may, and here there is none: `Control.set_quota` changes it."""
+        self._project(request)
+        raise RefusedError(403, message="Policy doesn't allow os_compute_api:os-quota-sets:update to be performed.")
 
     def _project(self, request: web.Request) -> Project:
         return token_of(self._cloud, request).project
@@ -143,11 +141,15 @@ class Nova:
 
     @staticmethod
     def _collection(request: web.Request, key: str, items: list[dict[str, Any]]) -> web.Response:
-        page, more = page_of(items, request.query)
+        page, more = page_of(items, request.query, missed=_missed(request))
         found: dict[str, Any] = {key: page}
         if more and page:
             found[f"{key}_links"] = [{"rel": "next", "href": next_link(request, page[-1]["id"])}]
         return web.json_response(found)
+
+
+def _missed(request: web.Request) -> RefusedError:
+    return RefusedError(400, message=f"marker [{request.query.get('marker')}] not found")
 
 
 def shown(server: Server, project: Project) -> dict[str, Any]:

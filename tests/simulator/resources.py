@@ -163,6 +163,7 @@ def _make_plain(_place: Place, resource: Resource) -> None:
 
 def _make_value(_place: Place, resource: Resource) -> None:
     """A string that was given as JSON is its JSON text."""
+    resource.physical_id = resource.physical_id or f"{resource.name}-{secrets.token_hex(6)}"
     value = resource.properties.get("value")
     text = resource.properties.get("type") == "string" and not isinstance(value, str)
     resource.attributes["value"] = json.dumps(value) if text else value

@@ -13,7 +13,7 @@ from simulator import faults
 from simulator.api import service_of
 from simulator.calls import Call
 from simulator.control import Control
-from simulator.errors import RefusedError, body_of
+from simulator.errors import RefusedError, body_of, page_of_html
 from simulator.glance import Glance
 from simulator.heat import Heat
 from simulator.keystone import Keystone
@@ -84,18 +84,23 @@ def _refusing(control: Control) -> Any:
         try:
             answer = await handler(request)
         except RefusedError as error:
-            answer = web.json_response(body_of(service, error), status=error.status)
+            answer = _refusal(service, error)
             if error.status == 401:
-                uri = f"{request.url.origin()}/identity"
-                answer.headers["WWW-Authenticate"] = f'Keystone uri="{uri}"'
+                answer.headers["WWW-Authenticate"] = f'Keystone uri="{request.url.origin()}/identity/v3"'
         except web.HTTPException as error:  # no such path
-            answer = web.json_response(
-                body_of(service, RefusedError(error.status, message=error.reason)), status=error.status
-            )
+            answer = _refusal("", RefusedError(error.status, message=error.reason))
         answer.headers.update(headers)
         return answer
 
     return refused
+
+
+def _refusal(service: str, error: RefusedError) -> web.Response:
+    """Glance, and whatever has no service behind it, answers with a page."""
+    if service in ("", "image"):
+        page = page_of_html(error.status, f"{error.message or ''}<br /><br />")
+        return web.Response(status=error.status, text=page, content_type="text/html", charset="UTF-8")
+    return web.json_response(body_of(service, error), status=error.status)
 
 
 def _project(control: Control, request: web.Request) -> Project | None:
@@ -120,6 +125,7 @@ def _own_routes(control: Control) -> list[web.RouteDef]:
     does: dict[tuple[str, str], Callable[..., Any]] = {
         ("GET", ""): control.state,
         ("POST", "/projects"): control.add_project,
+        ("PUT", "/quota"): control.set_quota,
         ("GET", "/settings"): control.settings,
         ("PUT", "/settings"): control.settings,
         ("GET", "/faults"): control.faults,

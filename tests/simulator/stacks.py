@@ -60,6 +60,9 @@ class Stack:
 
     name: str
     project: str
+    owner: str
+    """Name of the user."""
+
     template: Template
     parameters: dict[str, Any]
     tags: tuple[str, ...]
