@@ -234,11 +234,8 @@ class Engine:
         return Place(self._cloud, self._cloud.projects[stack.project])
 
 
-def evaluation_of(
-    stack: Stack, template: Template | None = None, parameters: dict[str, Any] | None = None
-) -> Evaluation:
-    """Return the stack's values as they are now, or as they would be with another template."""
-    pseudo = {"OS::stack_id": stack.id, "OS::stack_name": stack.name, "OS::project_id": stack.project}
+def evaluation_of(stack: Stack) -> Evaluation:
+    """Return the stack's values as they are now."""
 
     def reference(name: str) -> Any:
         resource = stack.resources.get(name)
@@ -253,5 +250,16 @@ def evaluation_of(
                 return None
         return found
 
-    values = {**(stack.parameters if parameters is None else parameters), **pseudo}
-    return Evaluation(template or stack.template, values, reference, attribute)
+    return Evaluation(stack.template, stack.parameters | _pseudo(stack), reference, attribute)
+
+
+def previewed(stack: Stack, template: Template, parameters: dict[str, Any]) -> Evaluation:
+    """Return the values that a preview sees: no resource has an id or an attribute yet.
+
+    So Heat believes of whatever refers to another resource that it changes (measured against Heat 27.0.1).
+    """
+    return Evaluation(template, parameters | _pseudo(stack))
+
+
+def _pseudo(stack: Stack) -> dict[str, Any]:
+    return {"OS::stack_id": stack.id, "OS::stack_name": stack.name, "OS::project_id": stack.project}

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from simulator import heat_view as view
 from simulator.api import PREFIXES, body_of, next_link, page_of, token_of
-from simulator.engine import Engine, Outcome, evaluation_of
+from simulator.engine import Engine, Outcome, evaluation_of, previewed
 from simulator.errors import RefusedError, gone, invalid, page_of_html
 from simulator.heat_body import defaults_of, stack_body, tags_of, whole_number
 from simulator.heat_list import listed
@@ -132,7 +132,7 @@ class Heat:
     async def preview_update(self, request: web.Request) -> web.Response:
         stack = self._living(request)
         template, parameters = self._wanted(request, stack, await stack_body(request))
-        evaluation = evaluation_of(stack, template, parameters)
+        evaluation = previewed(stack, template, parameters)
         changes: dict[str, list[dict[str, str]]] = {
             kind: [] for kind in ("unchanged", "updated", "replaced", "added", "deleted")
         }

@@ -125,6 +125,8 @@ def _check_properties(place: Place, name: str, kind: Kind, given: dict[str, Any]
     for key, look in kind.looks:
         if missed := _missed(place, look, given.get(key, "")):
             raise invalid(f"{where}.{key}: {missed}")
+    if isinstance(given.get("networks"), str):
+        raise invalid(f"{where}.networks: \"'{given['networks']}'\" is not a list")
 
 
 def _missed(place: Place, look: str | None, value: Any) -> str | None:

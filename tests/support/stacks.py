@@ -35,9 +35,20 @@ BARE = HEAD + "resources: {v: {type: OS::Heat::Value, properties: {value: x}}}\n
 
 
 def server(**properties: str) -> str:
-    """Return a template of one server without a network; what the cloud knows, unless told otherwise."""
+    """Return a template that no cloud takes, since `networks` is no list; what else is wrong is said first."""
     lines = {"flavor": "m1.tiny", "image": "cirros", "networks": "none", **properties}
     return HEAD + f"resources: {{server: {{type: OS::Nova::Server, properties: {lines}}}}}\n".replace("'", "")
+
+
+def server_with_port(flavor: str = "m1.tiny") -> str:
+    """Return a template of a server and the port that it needs."""
+    return HEAD + (
+        "resources:\n"
+        "  port: {type: OS::Neutron::Port, properties: {network: private}}\n"
+        "  server:\n"
+        "    type: OS::Nova::Server\n"
+        f"    properties: {{flavor: {flavor}, image: cirros, networks: [{{port: {{get_resource: port}}}}]}}\n"
+    )
 
 
 def inputs(template: str = VALUE, **parameters: Any) -> Inputs:
