@@ -52,12 +52,11 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with Simulator() as simulator:
-        world = World(simulator, simulator.project("team-a"))
-        yield world
-        for opened in world.opened:
-            opened.close()
+def world(simulator: Simulator) -> Iterator[World]:
+    world = World(simulator, simulator.project("team-a"))
+    yield world
+    for opened in world.opened:
+        opened.close()
 
 
 @pytest.fixture

@@ -64,6 +64,16 @@ def page_of(
     return page, begin + len(page) < len(items)
 
 
+def versions(at: str, version: str, path: str) -> list[web.RouteDef]:
+    """Return the routes of a service's list of versions, which clients that discover them ask for."""
+
+    async def show(request: web.Request) -> web.Response:
+        links = [{"rel": "self", "href": f"{request.url.origin()}{at}/{path}/"}]
+        return web.json_response({"versions": [{"id": version, "status": "CURRENT", "links": links}]})
+
+    return [web.get(at, show), web.get(f"{at}/", show)]
+
+
 def next_link(request: web.Request, marker: str) -> str:
     """Return the URL of the page after the marker."""
     return str(request.url.update_query(marker=marker))

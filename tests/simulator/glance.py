@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from simulator.api import PREFIXES, page_of, token_of
+from simulator.api import PREFIXES, page_of, token_of, versions
 from simulator.errors import RefusedError
 from simulator.state import Cloud, Image
 
@@ -21,7 +21,11 @@ class Glance:
         self._cloud = cloud
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get(f"{AT}/images", self.images), web.get(f"{AT}/images/{{id}}", self.image)]
+        return [
+            *versions(PREFIXES["image"], "v2.9", "v2"),
+            web.get(f"{AT}/images", self.images),
+            web.get(f"{AT}/images/{{id}}", self.image),
+        ]
 
     async def images(self, request: web.Request) -> web.Response:
         """Twenty-five at a time unless asked otherwise; the next page is named by a path."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator.api import PREFIXES, next_link, page_of, token_of
+from simulator.api import PREFIXES, next_link, page_of, token_of, versions
 from simulator.errors import RefusedError
 from simulator.state import Cloud, Project
 
@@ -21,6 +21,7 @@ class Neutron:
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            *versions(PREFIXES["network"], "v2.0", "v2.0"),
             web.get(f"{AT}/networks", self.networks),
             web.get(f"{AT}/networks/{{id}}", self.network),
             web.get(f"{AT}/quotas/{{project}}", self.quota),

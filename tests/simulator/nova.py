@@ -31,6 +31,7 @@ class Nova:
     def routes(self) -> list[web.RouteDef]:
         at = f"{PREFIXES['compute']}/v2.1"
         return [
+            web.get(at, self.version),
             web.get(f"{at}/", self.version),
             web.get(f"{at}/servers/detail", self.servers),
             web.get(f"{at}/servers/{{id}}", self.server),

@@ -37,7 +37,8 @@ def application(control: Control) -> web.Application:
     services = (Keystone(cloud), Heat(cloud, control.engine), Nova(cloud), Glance(cloud), Neutron(cloud))
     for service in services:
         app.add_routes(service.routes())
-    app.add_routes(_own_routes(control))
+    for (method, path), act in own_paths(control).items():
+        app.router.add_route(method, f"{OWN}{path}", _doing(act))
     return app
 
 
@@ -120,9 +121,9 @@ async def _call(control: Control, request: web.Request) -> faults.Call:
     return faults.Call(request.method, request.path, names, request.headers.get("User-Agent", ""), stack)
 
 
-def _own_routes(control: Control) -> list[web.RouteDef]:
-    """Return the control API: each path is a method of `Control`, its JSON body the arguments."""
-    does: dict[tuple[str, str], Callable[..., Any]] = {
+def own_paths(control: Control) -> dict[tuple[str, str], Callable[..., Any]]:
+    """Return the control API: method and path → what is called with the JSON body, or the query, as arguments."""
+    return {
         ("GET", ""): control.state,
         ("POST", "/projects"): control.add_project,
         ("PUT", "/quota"): control.set_quota,
@@ -142,7 +143,6 @@ def _own_routes(control: Control) -> list[web.RouteDef]:
         ("GET", "/log"): control.calls.log,
         ("DELETE", "/calls"): control.calls.clear,
     }
-    return [web.route(method, f"{OWN}{path}", _doing(act)) for (method, path), act in does.items()]
 
 
 def _doing(act: Callable[..., Any]) -> Handler:
