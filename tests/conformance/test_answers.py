@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
@@ -11,7 +10,8 @@ import requests
 
 from stoker.openstack.client import ProjectClient
 from support.clouds import PATIENCE, Account, Bare
-from support.stacks import HEAD, SLOW, VALUE, create, gone, inputs, settled
+from support.cluster import wait_until
+from support.stacks import HEAD, ONE, SLOW, VALUE, create, gone, inputs, settled
 
 ERROR = {"code", "title", "explanation", "error"}
 LISTED = {
@@ -249,8 +249,11 @@ def test_a_preview_of_a_create_makes_nothing(bare: Bare, name: str) -> None:
 
 
 def test_an_update_needs_a_template_and_a_patch_keeps_it(bare: Bare, cloud: ProjectClient, name: str) -> None:
-    """A patch keeps tags and parameters as well; a full update without tags loses them."""
-    stack_id = create(cloud, name, inputs(text="before"))
+    """A patch keeps tags and parameters as well; a full update without tags loses them.
+
+    One resource only: Heat on SQLite at times loses the end of an update of two, which stays UPDATE_IN_PROGRESS.
+    """
+    stack_id = create(cloud, name, inputs(ONE, text="before"))
     before = settled(cloud, name, stack_id)
     path = f"/stacks/{name}/{stack_id}"
     assert error_of(bare.send("PUT", path, json={}), 400)["message"] == "No template specified"
@@ -262,7 +265,7 @@ def test_an_update_needs_a_template_and_a_patch_keeps_it(bare: Bare, cloud: Proj
     assert (after.status, after.tags) == ("UPDATE_COMPLETE", before.tags)
     assert cloud.heat.outputs(name, stack_id).server_id == "before"
 
-    given = {"template": VALUE, "parameters": {"text": "after"}}
+    given = {"template": ONE, "parameters": {"text": "after"}}
     assert bare.send("PUT", path, json=given).status_code == 202
     assert settled(cloud, name, stack_id).tags == set()
     assert cloud.heat.outputs(name, stack_id).server_id == "after"
@@ -309,6 +312,7 @@ def test_actions(bare: Bare, cloud: ProjectClient, name: str) -> None:
 
 def test_a_deletion_asked_for_twice_is_one(bare: Bare, cloud: ProjectClient, name: str) -> None:
     stack_id = create(cloud, name, inputs(SLOW))
+    wait_until("work to begin", lambda: cloud.heat.resources(name, stack_id)[0].status == "CREATE_IN_PROGRESS", 60)
     for _ in range(2):
         assert bare.send("DELETE", f"/stacks/{name}/{stack_id}").status_code == 204
     assert bare.send("GET", f"/stacks/{name}/{stack_id}").json()["stack"]["stack_status"] == "DELETE_IN_PROGRESS"
@@ -320,6 +324,7 @@ def test_a_deleted_stack_is_shown_by_id_and_by_nothing_else(bare: Bare, cloud: P
     settled(cloud, name, stack_id)
     cloud.heat.delete(name, stack_id)
     gone(cloud, name, stack_id)
+    _wait_for_the_name(bare, name)
     path = f"/stacks/{name}/{stack_id}"
     shown = bare.send("GET", path).json()["stack"]
     assert shown["stack_status"] == "DELETE_COMPLETE"
@@ -335,15 +340,12 @@ def test_a_deleted_stack_is_shown_by_id_and_by_nothing_else(bare: Bare, cloud: P
     for method, where in refused.items():
         json = {"DELETE": None, "GET": None, "PUT": {"template": VALUE}, "POST": {"check": None}}[method]
         assert error_of(bare.send(method, where, json=json), 404)["type"] == "EntityNotFound"
-    _wait_for_the_name(bare, name)
     assert bare.send("GET", "/stacks", params={"name": name, "show_deleted": "true"}).json()["stacks"]
 
 
 def _wait_for_the_name(bare: Bare, name: str) -> None:
     """For a moment a deleted stack is still listed, and holds its name."""
-    deadline = time.monotonic() + PATIENCE
-    while bare.send("GET", f"/stacks/{name}").status_code != 404:
-        assert time.monotonic() < deadline
+    wait_until("the name to be free", lambda: bare.send("GET", f"/stacks/{name}").status_code == 404, PATIENCE)
     assert bare.send("GET", "/stacks", params={"name": name}).json()["stacks"] == []
 
 

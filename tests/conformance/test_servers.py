@@ -150,7 +150,7 @@ def test_a_server_beyond_the_quota_says_the_numbers(small: ProjectClient, name: 
 
 def test_a_server_that_no_host_can_take_says_so(cloud: ProjectClient, name: str) -> None:
     """A real Heat tries five times, which takes a minute and a half."""
-    stack_id = create(cloud, name, inputs(server_with_port("too.big")))
+    stack_id = create(cloud, name, inputs(server_with_port("gpu.none")))
     stack = settled(cloud, name, stack_id, 240)
     assert stack.status == "CREATE_FAILED"
     reason = 'Went to status ERROR due to "Message: No valid host was found. , Code: 500"'

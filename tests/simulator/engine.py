@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator import resources
-from simulator.hot import Evaluation, Template, in_order
+from simulator.hot import Evaluation, Template, in_order, references
 from simulator.resources import Place, ResourceError
 from simulator.stacks import Event, Resource, Stack, now
 from simulator.state import Cloud, new_id
@@ -59,7 +59,9 @@ class Engine:
     def create(self, stack: Stack, outcome: Outcome = FINE) -> None:
         """Begin to create a stack that was just added."""
         for name, entry in evaluation_of(stack).resources():
-            stack.resources[name] = Resource(name, entry["type"], {}, updated=now())
+            begins_now = not references(entry.get("properties"))
+            status = "CREATE_IN_PROGRESS" if begins_now else "INIT_COMPLETE"
+            stack.resources[name] = Resource(name, entry["type"], {}, status, updated=now())
         self._begin(stack, "CREATE", self._build, outcome, self._slowness(stack))
 
     def update(

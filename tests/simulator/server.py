@@ -20,7 +20,7 @@ from simulator.keystone import Keystone
 from simulator.neutron import Neutron
 from simulator.nova import Nova
 from simulator.state import Project
-from simulator.wire import DELIVER
+from simulator.wire import DELIVER, FAULT
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LARGEST_REQUEST = 64 * 1024 * 1024
@@ -55,7 +55,7 @@ def _counting(control: Control) -> Any:
         finally:
             resource = request.match_info.route.resource
             kind = f"{request.method} {resource.canonical if resource else request.path}"
-            project, fault = _project(control, request), request.get("fault", "")
+            project, fault = _project(control, request), request.get(FAULT, "")
             status = 0 if fault in UNANSWERED else status
             client = request.headers.get("User-Agent", "")
             control.calls.add(Call(client, kind, request.path_qs, project.id if project else "", status, fault))
@@ -71,7 +71,7 @@ def _spoiling(control: Control) -> Any:
         planned = control.plan.take(await _call(control, request)) if control.plan.entries else None
         if planned is None:
             return await handler(request)
-        request["fault"] = planned.fault.kind
+        request[FAULT] = planned.fault.kind
         return await DELIVER[planned.fault.kind](planned, request, handler)
 
     return spoilt

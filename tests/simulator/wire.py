@@ -18,6 +18,9 @@ from simulator.faults import Planned
 from simulator.heat import OUTCOME, RACE
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+FAULT: web.RequestKey[str] = web.RequestKey("fault", str)
+"""The kind of the fault that the request meets."""
+
 HUGE = 64 * 1024 * 1024
 CHUNK = 1024 * 1024
 _zombies: set[asyncio.Task[web.StreamResponse]] = set()
