@@ -1,4 +1,4 @@
-"""Answers as they are on the wire: what Heat redirects, ignores, refuses and forgets. The adapter is built on these."""
+"""Answers as they are on the wire: what Heat redirects, shows, lists and ignores, and the other services' refusals."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import pytest
 import requests
 
 from stoker.openstack.client import ProjectClient
-from support.clouds import PATIENCE, Account, Bare
-from support.cluster import wait_until
-from support.stacks import HEAD, ONE, SLOW, VALUE, create, gone, inputs, settled
+from support.clouds import PATIENCE, Account, Bare, error_of
+from support.stacks import create, inputs, settled
 
-ERROR = {"code", "title", "explanation", "error"}
 LISTED = {
     "id", "links", "stack_name", "description", "stack_status", "stack_status_reason", "creation_time", "updated_time",
     "deletion_time", "stack_owner", "parent", "stack_user_project_id", "tags",
@@ -31,15 +29,6 @@ def living(cloud: ProjectClient) -> tuple[str, str]:
     made = cloud.heat.create(name, ("a", "b", name), inputs(), timeout_minutes=5)
     settled(cloud, name, made.stack_id)
     return name, made.stack_id
-
-
-def error_of(answer: requests.Response, status: int) -> dict[str, Any]:
-    """Return the error of a refusal of Heat's, whose body has a shape of its own."""
-    body = answer.json()
-    assert (answer.status_code, body["code"], set(body)) == (status, status, ERROR), answer.text
-    assert answer.headers["X-Openstack-Request-Id"].startswith("req-")
-    error: dict[str, Any] = body["error"]
-    return error
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
@@ -187,184 +176,6 @@ def test_a_token_that_is_none_is_unauthorized_at_every_service(bare: Bare) -> No
         assert answer.headers["WWW-Authenticate"].startswith("Keystone uri=")
         if service != "image":
             assert answer.json()["error"]["title"] == "Unauthorized"
-
-
-NUMBER = HEAD + "parameters: {n: {type: number, constraints: [{range: {min: 1}, description: too few}]}}\n"
-FLAVOR = HEAD + "parameters: {f: {type: string, constraints: [{custom_constraint: nova.flavor}]}}\n"
-CIRCLE = HEAD + "resources: {a: {type: OS::Heat::None, depends_on: b}, b: {type: OS::Heat::None, depends_on: a}}\n"
-TWICE = HEAD + "parameters: {a: {type: string, default: x}}\nresources: {a: {type: OS::Heat::None}}\n"
-
-REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no name": ({"stack_name": None}, "HTTPBadRequest", "No stack name specified"),
-    "a name with a digit first": ({"stack_name": "9x"}, "StackValidationFailed", "9x"),
-    "a name with an umlaut": ({"stack_name": "vm-ä"}, "StackValidationFailed", "vm-ä"),
-    "a name too long": ({"stack_name": "v" * 256}, "StackValidationFailed", "255 characters"),
-    "no template": ({"template": None}, "HTTPBadRequest", "No template specified"),
-    "broken YAML": ({"template": "{["}, "HTTPBadRequest", "Template not in valid format"),
-    "no version": ({"template": "a: b"}, "HTTPBadRequest", "Template format version not found"),
-    "another version": ({"template": "heat_template_version: 1999-01-01"}, "InvalidTemplateVersion", "1999-01-01"),
-    "another section": ({"template": HEAD + "nosuch: {}"}, "StackValidationFailed", "section is invalid: nosuch"),
-    "a circle": ({"template": CIRCLE}, "CircularDependencyException", "Circular Dependency Found"),
-    "one name for two": ({"template": TWICE}, "StackValidationFailed", "Duplicate names"),
-    "a parameter not given": ({"template": NUMBER}, "UserParameterMissing", "(n) was not provided"),
-    "an unknown parameter": ({"parameters": {"x": 1}}, "UnknownUserParameter", "(x) was not defined"),
-    "a number that is none": ({"template": NUMBER, "parameters": {"n": "x"}}, "StackValidationFailed", "'n' is inv"),
-    "out of range": ({"template": NUMBER, "parameters": {"n": 0}}, "StackValidationFailed", "too few"),
-    "an unknown flavor": ({"template": FLAVOR, "parameters": {"f": "x"}}, "StackValidationFailed", "No Flavor match"),
-    "a long tag": ({"tags": "t" * 81}, "HTTPBadRequest", "longer than"),
-    "minutes below zero": ({"timeout_mins": -1}, "HTTPBadRequest", "'timeout_mins'"),
-    "minutes that are none": ({"timeout_mins": "x"}, "HTTPBadRequest", "'timeout_mins'"),
-    "a large template": ({"template": f"{HEAD}#{'x' * 600_000}"}, "RequestLimitExceeded", "Request limit exceeded"),
-    "a large body": ({"template": f"{HEAD}#{'x' * 1_100_000}"}, "RequestLimitExceeded", "JSON body size"),
-}
-
-
-@pytest.mark.parametrize(("change", "kind", "text"), REFUSED.values(), ids=REFUSED)
-def test_what_a_create_is_refused_for(bare: Bare, name: str, change: dict[str, Any], kind: str, text: str) -> None:
-    body = {"stack_name": name, "template": VALUE, **change}
-    error = error_of(bare.send("POST", "/stacks", json={k: v for k, v in body.items() if v is not None}), 400)
-    assert error["type"] == kind, error
-    assert text in error["message"]
-    assert bare.send("GET", "/stacks", params={"name": name}).json()["stacks"] == []
-
-
-def test_tags_are_a_text_and_no_list(bare: Bare, name: str) -> None:
-    answer = bare.send("POST", "/stacks", json={"stack_name": name, "template": VALUE, "tags": ["a"]})
-    assert error_of(answer, 400) == {"type": "AttributeError", "traceback": None}
-
-
-def test_a_validation_describes_the_parameters(bare: Bare) -> None:
-    answer = bare.send("POST", "/validate", json={"template": VALUE}).json()
-    assert answer["Parameters"]["said"] == {
-        "Type": "Json", "Description": "", "NoEcho": "false", "Label": "said", "Default": {},
-    }  # fmt: skip
-    error = error_of(bare.send("POST", "/validate", json={"template": CIRCLE}), 400)
-    assert error["type"] == "CircularDependencyException"
-
-
-def test_a_preview_of_a_create_makes_nothing(bare: Bare, name: str) -> None:
-    answer = bare.send("POST", "/stacks/preview", json={"stack_name": name, "template": VALUE}).json()
-    assert {one["resource_name"] for one in answer["stack"]["resources"]} == {"json_value", "text_value"}
-    assert bare.send("GET", "/stacks", params={"name": name}).json()["stacks"] == []
-
-
-def test_an_update_needs_a_template_and_a_patch_keeps_it(bare: Bare, cloud: ProjectClient, name: str) -> None:
-    """A patch keeps tags and parameters as well; a full update without tags loses them.
-
-    One resource only: Heat on SQLite at times loses the end of an update of two, which stays UPDATE_IN_PROGRESS.
-    """
-    stack_id = create(cloud, name, inputs(ONE, text="before"))
-    before = settled(cloud, name, stack_id)
-    path = f"/stacks/{name}/{stack_id}"
-    assert error_of(bare.send("PUT", path, json={}), 400)["message"] == "No template specified"
-
-    answer = bare.send("PATCH", path, json={})
-    assert answer.status_code == 202
-    assert answer.headers["Content-Type"].startswith("text/html")
-    after = settled(cloud, name, stack_id)
-    assert (after.status, after.tags) == ("UPDATE_COMPLETE", before.tags)
-    assert cloud.heat.outputs(name, stack_id).server_id == "before"
-
-    given = {"template": ONE, "parameters": {"text": "after"}}
-    assert bare.send("PUT", path, json=given).status_code == 202
-    assert settled(cloud, name, stack_id).tags == set()
-    assert cloud.heat.outputs(name, stack_id).server_id == "after"
-    cloud.heat.delete(name, stack_id)
-
-
-def test_an_update_of_a_busy_stack_supersedes(cloud: ProjectClient, name: str) -> None:
-    """No conflict: the newer ends as the one that counts, after the resource that is being worked on."""
-    stack_id = create(cloud, name, inputs(SLOW))
-    cloud.heat.update(name, stack_id, ("stoker",), inputs(SLOW.replace("value: x", "value: y")), timeout_minutes=5)
-    stack = settled(cloud, name, stack_id)
-    assert (stack.status, stack.tags) == ("UPDATE_COMPLETE", {"stoker"})
-    cloud.heat.delete(name, stack_id)
-
-
-def test_a_good_update_mends_a_failed_stack(cloud: ProjectClient, name: str) -> None:
-    stack_id = create(cloud, name, inputs(SLOW.replace("wait_secs: 5", "fail: true")))
-    assert settled(cloud, name, stack_id).status == "CREATE_FAILED"
-    cloud.heat.update(name, stack_id, ("stoker",), inputs(SLOW.replace(", wait_secs: 5", "")), timeout_minutes=5)
-    assert settled(cloud, name, stack_id).status == "UPDATE_COMPLETE"
-    cloud.heat.delete(name, stack_id)
-
-
-def test_a_create_that_rolls_back_keeps_its_name(bare: Bare, cloud: ProjectClient, name: str) -> None:
-    body = {"stack_name": name, "template": SLOW.replace("wait_secs: 5", "fail: true"), "disable_rollback": False}
-    stack_id = bare.send("POST", "/stacks", json=body).json()["stack"]["id"]
-    assert settled(cloud, name, stack_id).status == "ROLLBACK_COMPLETE"
-    assert error_of(bare.send("POST", "/stacks", json=body), 409)["type"] == "StackExists"
-    cloud.heat.delete(name, stack_id)
-
-
-def test_actions(bare: Bare, cloud: ProjectClient, name: str) -> None:
-    stack_id = create(cloud, name)
-    settled(cloud, name, stack_id)
-    path = f"/stacks/{name}/{stack_id}/actions"
-    for action in ("check", "suspend", "resume"):
-        answer = bare.send("POST", path, json={action: None})
-        assert (answer.status_code, answer.json()) == (200, None)
-        assert settled(cloud, name, stack_id).status == f"{action.upper()}_COMPLETE"
-    assert error_of(bare.send("POST", path, json={"cancel_update": None}), 400)["type"] == "NotSupported"
-    assert error_of(bare.send("POST", path, json={"nosuch": None}), 400)["type"] == "HTTPBadRequest"
-    cloud.heat.delete(name, stack_id)
-
-
-def test_a_deletion_asked_for_twice_is_one(bare: Bare, cloud: ProjectClient, name: str) -> None:
-    stack_id = create(cloud, name, inputs(SLOW))
-    wait_until("work to begin", lambda: cloud.heat.resources(name, stack_id)[0].status == "CREATE_IN_PROGRESS", 60)
-    for _ in range(2):
-        assert bare.send("DELETE", f"/stacks/{name}/{stack_id}").status_code == 204
-    assert bare.send("GET", f"/stacks/{name}/{stack_id}").json()["stack"]["stack_status"] == "DELETE_IN_PROGRESS"
-    gone(cloud, name, stack_id)
-
-
-def test_a_deleted_stack_is_shown_by_id_and_by_nothing_else(bare: Bare, cloud: ProjectClient, name: str) -> None:
-    stack_id = create(cloud, name)
-    settled(cloud, name, stack_id)
-    cloud.heat.delete(name, stack_id)
-    gone(cloud, name, stack_id)
-    _wait_for_the_name(bare, name)
-    path = f"/stacks/{name}/{stack_id}"
-    shown = bare.send("GET", path).json()["stack"]
-    assert shown["stack_status"] == "DELETE_COMPLETE"
-    assert shown["deletion_time"]
-    assert "outputs" not in shown
-    for method in ("GET", "DELETE"):
-        assert bare.send(method, f"/stacks/{stack_id}").status_code == 302
-    assert bare.send("GET", f"{path}/resources").json() == {"resources": []}
-    assert bare.send("GET", f"{path}/events").json()["events"]
-    refused = {
-        "DELETE": path, "PUT": path, "POST": f"{path}/actions", "GET": f"{path}/outputs",
-    }  # fmt: skip
-    for method, where in refused.items():
-        json = {"DELETE": None, "GET": None, "PUT": {"template": VALUE}, "POST": {"check": None}}[method]
-        assert error_of(bare.send(method, where, json=json), 404)["type"] == "EntityNotFound"
-    assert bare.send("GET", "/stacks", params={"name": name, "show_deleted": "true"}).json()["stacks"]
-
-
-def _wait_for_the_name(bare: Bare, name: str) -> None:
-    """For a moment a deleted stack is still listed, and holds its name."""
-    wait_until("the name to be free", lambda: bare.send("GET", f"/stacks/{name}").status_code == 404, PATIENCE)
-    assert bare.send("GET", "/stacks", params={"name": name}).json()["stacks"] == []
-
-
-def test_events_are_a_record_in_order(bare: Bare, cloud: ProjectClient, name: str) -> None:
-    """Two of each resource and of the stack itself; the oldest is the stack's."""
-    stack_id = create(cloud, name)
-    settled(cloud, name, stack_id)
-    query = {"sort_keys": "event_time", "sort_dir": "asc"}
-    events = bare.send("GET", f"/stacks/{name}/{stack_id}/events", params=query).json()["events"]
-    assert len(events) == 6
-    seen = [(event["resource_name"], event["resource_status"]) for event in events]
-    assert set(seen) == {
-        (of, f"CREATE_{state}") for of in (name, "json_value", "text_value") for state in ("IN_PROGRESS", "COMPLETE")
-    }
-    assert set(events[0]) == {
-        "id", "event_time", "resource_name", "logical_resource_id", "physical_resource_id", "resource_status",
-        "resource_status_reason", "links",
-    }  # fmt: skip
-    cloud.heat.delete(name, stack_id)
 
 
 def test_a_key_pair_server_network_or_image_that_is_not_there(bare: Bare) -> None:

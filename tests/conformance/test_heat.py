@@ -13,7 +13,7 @@ from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault
 from stoker.openstack.base import CloudError, Credentials
 from stoker.openstack.client import ProjectClient
-from support.clouds import Account
+from support.clouds import Account, Backend
 from support.cluster import wait_until
 from support.stacks import BAD, BARE, HEAD, ONE, SLOW, create, gone, inputs, server, settled
 
@@ -73,6 +73,30 @@ def test_a_second_stack_of_the_name_is_a_conflict(cloud: ProjectClient, name: st
     assert (fault.code, fault.definite) == (ErrorCode.NAME_CONFLICT, True)
     assert name in fault.message
     cloud.heat.delete(name, stack_id)
+
+
+def test_a_name_is_taken_in_its_project_only(backend: Backend, cloud: ProjectClient, name: str) -> None:
+    """Another project may have a stack of the name, and sees nothing of ours, not even by id."""
+    other = backend.account().connect()
+    ours, theirs = create(cloud, name), create(other, name)
+    for one, mine, foreign in ((cloud, ours, theirs), (other, theirs, ours)):
+        assert [stack.id for stack in one.heat.find(name).stacks] == [mine]
+        assert one.heat.probe(name, foreign).stack is None
+        one.heat.delete(name, foreign)  # is not there, hence done
+    settled(cloud, name, ours)
+    settled(other, name, theirs)
+    cloud.heat.delete(name, ours)
+    other.heat.delete(name, theirs)
+    other.close()
+
+
+def test_what_acts_later_needs_more_than_an_application_credential(
+    owner: Account, cloud: ProjectClient, name: str
+) -> None:
+    """Where Heat makes no trusts, it wants the password that a password user's token comes with, and says so."""
+    handle = inputs(HEAD + "resources: {handle: {type: OS::Heat::WaitConditionHandle}}\n")
+    fault = refused(lambda: create(cloud, name, handle))
+    assert (fault.code, fault.definite) == (ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS, True)
 
 
 def test_a_stack_that_never_was_is_gone(cloud: ProjectClient, name: str) -> None:

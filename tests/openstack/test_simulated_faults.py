@@ -80,6 +80,12 @@ CREATES: dict[str, tuple[dict[str, Any], ErrorCode, bool, bool]] = {
     "500 after all": ({"kind": "status-after", "status": 500}, C.CLOUD_UNAVAILABLE, False, True),
     "502 with a page": ({"kind": "html", "status": 502}, C.CLOUD_UNAVAILABLE, False, False),
     "503": ({"kind": "status", "status": 503}, C.CLOUD_UNAVAILABLE, False, False),
+    "500 of a credential with access rules": (
+        {"kind": "status", "status": 500, "type": "Unauthorized"},
+        C.CREDENTIAL_CANNOT_CREATE_TRUSTS,
+        True,
+        False,
+    ),
     "a body cut": ({"kind": "cut"}, C.CLOUD_UNAVAILABLE, False, True),
     "a huge body": ({"kind": "huge"}, C.CLOUD_UNAVAILABLE, False, True),
     "a wrong body": ({"kind": "wrong"}, C.CLOUD_UNAVAILABLE, False, True),
@@ -208,6 +214,25 @@ def test_an_engine_that_dies_leaves_a_stack_in_progress_until_it_is_asked_again(
     assert probe.stack.status == "DELETE_IN_PROGRESS"
     cloud.heat.delete("vm-1", stack_id)
     wait_until("it to go", lambda: cloud.heat.probe("vm-1", stack_id).stack is None, 20)
+
+
+def test_an_action_times_out(world: World, cloud: ProjectClient) -> None:
+    """A deletion is limited by timeout_mins as well."""
+    world.simulator.fail("times-out", "POST", STACKS)
+    stack_id = create(cloud, "vm-1")
+    stack = settled(cloud, "vm-1", stack_id)
+    assert (stack.status, stack.reason) == ("CREATE_FAILED", "Timed out")
+    assert classify_reason(stack.reason).code is C.TIMEOUT
+    world.simulator.fail("times-out", "DELETE")
+    cloud.heat.delete("vm-1", stack_id)
+    assert settled(cloud, "vm-1", stack_id).status == "DELETE_FAILED"
+
+
+def test_a_project_has_a_limit_of_stacks(world: World, cloud: ProjectClient) -> None:
+    world.simulator.do(Control.settings, max_stacks=1)
+    create(cloud, "vm-1")
+    fault = fault_of(lambda: create(cloud, "vm-2"))
+    assert (fault.code, fault.definite) == (C.CLOUD_QUOTA_EXCEEDED, True)
 
 
 def test_a_deletion_fails_and_the_next_one_succeeds(world: World, cloud: ProjectClient) -> None:

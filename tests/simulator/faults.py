@@ -31,6 +31,7 @@ KINDS: dict[str, str] = {
     "half-page": "it is done; a list is answered with the first half of its entries",
     "name-race": "a create does not look whether its name is taken",
     "fails": "it is done and answered; the stack's action fails with `reason`, at the resource `at`",
+    "times-out": "it is done and answered; the stack's action fails as after timeout_mins",
     "slow-action": "it is done and answered; the stack's action takes `seconds` more",
     "engine-dies": "it is done and answered; the stack's action gets as far as `at`, and stays in progress",
 }
@@ -101,6 +102,8 @@ class Fault:
             return Outcome(failure=REASONS.get(self.reason, ResourceError("Error", self.reason)), at=self.at)
         if self.kind == "slow-action":
             return Outcome(seconds=self.seconds or 0.0)
+        if self.kind == "times-out":
+            return Outcome(late=True)
         return Outcome(stuck=True, at=self.at) if self.kind == "engine-dies" else FINE
 
 

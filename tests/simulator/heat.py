@@ -19,6 +19,9 @@ from simulator.stacks import Stack
 from simulator.state import Cloud, Project, Token, new_id
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,254}")
+ACTING_LATER = ("OS::Heat::WaitConditionHandle",)
+"""Types that act when nobody's token is at hand."""
+
 ACTIONS = ("check", "suspend", "resume")
 PARTS = "resources|events|outputs|template|preview|actions"
 
@@ -74,8 +77,7 @@ class Heat:
         token = self._token(request)
         body = await stack_body(request)
         stack = self._new(token, body, race=request.get(RACE, False))
-        if self._cloud.settings.trusts and token.credential:
-            raise RefusedError(403, "Forbidden")  # Keystone refused the trust; Heat tells nothing of it
+        self._check_credential(token, stack)
         self._cloud.stacks.add(stack)
         self._engine.create(stack, request.get(OUTCOME, Outcome()))
         url = view.url_of(request, stack)
@@ -241,6 +243,18 @@ class Heat:
         return Stack(
             new_id(), stacks.next_number(), name, project.id, project.name, template, parameters, tags, minutes, off
         )
+
+    def _check_credential(self, token: Token, stack: Stack) -> None:
+        """Raise RefusedError when an application credential is not enough.
+
+        Keystone refuses it a trust, of which Heat tells nothing; without trusts, what acts later lacks a password.
+        """
+        if token.credential is None:
+            return
+        if self._cloud.settings.trusts:
+            raise RefusedError(403, "Forbidden")
+        if any(resource["type"] in ACTING_LATER for resource in stack.template.resources.values()):
+            raise invalid("Missing required credential: X-Auth-Key", "MissingCredentialError")
 
     def _wanted(self, request: web.Request, stack: Stack, body: dict[str, Any]) -> tuple[Template, dict[str, Any]]:
         patch, given = request.method == "PATCH", body.get("parameters") or {}

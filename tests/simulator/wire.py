@@ -160,6 +160,7 @@ DELIVER: dict[str, Callable[[Planned, web.Request, Handler], Awaitable[web.Strea
     "half-page": half_page,
     "name-race": name_race,
     "fails": action,
+    "times-out": action,
     "slow-action": action,
     "engine-dies": action,
 }

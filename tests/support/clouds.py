@@ -14,6 +14,9 @@ from stoker.openstack.base import Credentials, Endpoint
 from stoker.openstack.client import ProjectClient, connect
 from support.openstack_projects import Project, create_project, delete_project
 
+ERROR = {"code", "title", "explanation", "error"}
+"""The keys of a refusal of Heat's."""
+
 PATIENCE = 120.0
 """Deadline of a request, seconds: a real Heat under load takes a minute to answer a create."""
 
@@ -119,3 +122,12 @@ class Bare:
         return self.session.request(
             method, f"{self.urls[service]}{path}", allow_redirects=False, timeout=PATIENCE, **more
         )
+
+
+def error_of(answer: requests.Response, status: int) -> dict[str, Any]:
+    """Return the error of a refusal of Heat's, whose body has a shape of its own."""
+    body = answer.json()
+    assert (answer.status_code, body["code"], set(body)) == (status, status, ERROR), answer.text
+    assert answer.headers["X-Openstack-Request-Id"].startswith("req-")
+    error: dict[str, Any] = body["error"]
+    return error
