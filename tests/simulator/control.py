@@ -118,6 +118,8 @@ class Control:
     def set_stack(self, stack: str, status: str, reason: str = "") -> None:
         """Put a living stack into a status; nothing runs for it any more."""
         found = self.cloud.stacks.by_id[stack]
+        if found.gone:
+            raise ValueError(f"stack {stack} is gone")
         found.traversal += 1
         found.status, found.reason = status, reason
 

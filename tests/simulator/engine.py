@@ -97,7 +97,7 @@ class Engine:
         stack.traversal += 1
         self._set(stack, action, "IN_PROGRESS", f"Stack {action} started")
         if outcome.stuck:
-            with suppress(EngineDiedError):
+            with suppress(EngineDiedError, ActionError):
                 work(stack, action, outcome)
             return
         loop = asyncio.get_running_loop()
@@ -139,7 +139,7 @@ class Engine:
         for name in order:
             properties = evaluation.properties(wanted[name])
             resource = stack.resources.get(name)
-            if resource is not None and resource.properties == properties and resource.status.endswith("_COMPLETE"):
+            if resource is not None and resource.made and resource.properties == properties:
                 continue
             if resource is not None and not self._stays(resource, properties):
                 resources.free(place, resource)
@@ -220,7 +220,7 @@ class Engine:
     @staticmethod
     def _stays(resource: Resource, properties: dict[str, Any]) -> bool:
         """Tell whether it can become what is wanted; Heat replaces what failed, or what its check missed."""
-        return resource.status.endswith("_COMPLETE") and not resources.replaced_by(resource, properties)
+        return resource.made and not resources.replaced_by(resource, properties)
 
     @staticmethod
     def _bad(order: list[str], wanted: dict[str, Any], outcome: Outcome) -> str:

@@ -75,7 +75,7 @@ class Keystone:
         return credential
 
     def _by_password(self, auth: dict[str, Any]) -> Project:
-        user = auth["identity"].get("password", {}).get("user", {})
+        user = auth.get("identity", {}).get("password", {}).get("user", {})
         scope = auth.get("scope", {}).get("project", {})
         for project in self._cloud.projects.values():
             named = user.get("name") == project.name or user.get("id") == project.user_id

@@ -27,7 +27,6 @@ class Simulator:
         self._host, self._port = host, port
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
-        self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._error: BaseException | None = None
         self.control = Control()
@@ -41,6 +40,7 @@ class Simulator:
         return f"{self.url}/identity/v3"
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         self._started.wait()
         if self._error is not None:

@@ -47,7 +47,7 @@ def _counting(control: Control) -> Any:
     async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith(OWN):
             return await handler(request)
-        status, answer = 0, None
+        status = 0
         try:
             answer = await handler(request)
             status = answer.status

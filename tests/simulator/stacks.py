@@ -34,6 +34,10 @@ class Resource:
     attributes: dict[str, Any] = field(default_factory=dict)
     updated: str = ""
 
+    @property
+    def made(self) -> bool:
+        return self.status.endswith("_COMPLETE") and not self.status.startswith("INIT")
+
 
 @dataclass(slots=True)
 class Event:

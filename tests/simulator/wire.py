@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
 
 from simulator.api import service_of
-from simulator.errors import RefusedError, body_of
+from simulator.errors import RefusedError, body_of, page_of_html
 from simulator.faults import Planned
 from simulator.heat import OUTCOME, RACE
 
@@ -25,21 +26,6 @@ HUGE = 64 * 1024 * 1024
 CHUNK = 1024 * 1024
 _zombies: set[asyncio.Task[web.StreamResponse]] = set()
 """Kept, since the loop itself holds its tasks weakly only."""
-
-
-def status_answer(planned: Planned, request: web.Request) -> web.Response:
-    """Return the status asked for, worded as its service would."""
-    fault = planned.fault
-    refused = RefusedError(fault.status, fault.type, fault.message)
-    body = fault.body if fault.body is not None else body_of(service_of(request.path), refused)
-    return _answer(fault.status, body, fault.headers)
-
-
-def html_answer(planned: Planned) -> web.Response:
-    """Return a proxy's page."""
-    status = planned.fault.status
-    text = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1><hr>proxy</center></body></html>"
-    return web.Response(status=status, text=text, content_type="text/html", headers=planned.fault.headers)
 
 
 async def lost_request(_planned: Planned, request: web.Request, _handler: Handler) -> web.StreamResponse:
@@ -74,49 +60,49 @@ async def zombie(planned: Planned, request: web.Request, handler: Handler) -> we
 
 
 async def status(planned: Planned, request: web.Request, _handler: Handler) -> web.StreamResponse:
-    return status_answer(planned, request)
+    fault = planned.fault
+    worded = body_of(service_of(request.path), RefusedError(fault.status, fault.type, fault.message))
+    return _answer(fault.status, worded if fault.body is None else fault.body, fault.headers)
 
 
 async def status_after(planned: Planned, request: web.Request, handler: Handler) -> web.StreamResponse:
     await handler(request)
-    return status_answer(planned, request)
+    return await status(planned, request, handler)
 
 
 async def html(planned: Planned, _request: web.Request, _handler: Handler) -> web.StreamResponse:
-    return html_answer(planned)
+    fault = planned.fault
+    text = page_of_html(fault.status, "proxy")
+    return web.Response(status=fault.status, text=text, content_type="text/html", headers=fault.headers)
 
 
 async def cut(_planned: Planned, request: web.Request, handler: Handler) -> web.StreamResponse:
     answer, content = await _done(request, handler)
-    return await _begin(request, answer, len(content) + 1, content[: len(content) // 2])
+    begun = await _begin(request, answer, len(content) + 1)
+    await begun.write(content[: len(content) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return begun
 
 
 async def huge(_planned: Planned, request: web.Request, handler: Handler) -> web.StreamResponse:
     answer, _ = await _done(request, handler)
-    begun = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
-    begun.content_length = HUGE
-    await begun.prepare(request)
-    try:
+    begun = await _begin(request, answer, HUGE)
+    with suppress(ConnectionError):  # the client has had enough
         for _ in range(HUGE // CHUNK):
             await begun.write(b" " * CHUNK)
-    except ConnectionError:  # the client has had enough
-        pass
     return begun
 
 
 async def slow(planned: Planned, request: web.Request, handler: Handler) -> web.StreamResponse:
     """Without seconds, the rest comes on release."""
     answer, content = await _done(request, handler)
-    begun = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
-    begun.content_length = len(content)
-    await begun.prepare(request)
-    try:
+    begun = await _begin(request, answer, len(content))
+    with suppress(ConnectionError):
         for at in range(len(content)):
             await begun.write(content[at : at + 1])
             if not planned.released.is_set():
                 await planned.wait()
-    except ConnectionError:
-        pass
     return begun
 
 
@@ -185,12 +171,9 @@ async def _done(request: web.Request, handler: Handler) -> tuple[web.Response, b
     return answer, content if isinstance(content, bytes) else b""
 
 
-async def _begin(request: web.Request, answer: web.Response, length: int, content: bytes) -> web.StreamResponse:
-    """Announce so many bytes, send those, and close."""
+async def _begin(request: web.Request, answer: web.Response, length: int) -> web.StreamResponse:
+    """Send the head of an answer that has so many bytes."""
     begun = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
     begun.content_length = length
     await begun.prepare(request)
-    await begun.write(content)
-    if request.transport is not None:
-        request.transport.close()
     return begun
