@@ -114,6 +114,7 @@ PLANS: dict[str, tuple[dict[str, Any], dict[str, set[str]]]] = {
     "nothing": ({}, {}),
     "a name": ({"name": "other"}, {}),
     "a flavor": ({"flavor": "m1.small"}, {}),
+    "an image": ({"image": "ubuntu-24.04"}, {"updated": {"port"}, "replaced": {"server"}}),
     "user data": ({"user_data": "#cloud-config"}, {"updated": {"port"}, "replaced": {"server"}}),
     "an address": ({"public_ip": True, "external_network": "public"}, {"added": {"floating_ip"}}),
     "another network": ({"network": "public"}, {"updated": {"server"}, "replaced": {"port"}}),

@@ -21,6 +21,14 @@ NO_HOST = 'Went to status ERROR due to "Message: No valid host was found. , Code
 OVER_QUOTA = "Quota exceeded for resources: ['floatingip'].\nNeutron server returns request_ids: ['req-{}']"
 
 
+POLICIES = {
+    "image": ("image_update_policy", "REBUILD"),
+    "flavor": ("flavor_update_policy", "RESIZE"),
+    "user_data": ("user_data_update_policy", "REPLACE"),
+}
+"""A server's property → what says whether a change of it replaces the server, and the default."""
+
+
 class ResourceError(Exception):
     """A resource could not be made; worded as in a stack's reason."""
 
@@ -141,7 +149,8 @@ def replaced_by(resource: Resource, properties: dict[str, Any]) -> bool:
     """Tell whether the new properties need a new one of it."""
     keys = resource.properties.keys() | properties.keys()
     changed = {key for key in keys if resource.properties.get(key) != properties.get(key)}
-    return bool(changed - KINDS[resource.type].updatable)
+    by_policy = {key for key, (policy, default) in POLICIES.items() if properties.get(policy, default) == "REPLACE"}
+    return bool(changed - KINDS[resource.type].updatable | changed & by_policy)
 
 
 def make(place: Place, resource: Resource) -> None:
@@ -280,8 +289,7 @@ KINDS: dict[str, Kind] = {
     ),
     "OS::Cinder::VolumeAttachment": Kind("instance_uuid!~ volume_id!~ mountpoint~", _make_plain),
     "OS::Nova::Server": Kind(
-        # user_data changes in place only with another user_data_update_policy, and its default is to replace.
-        "name~ flavor!~ image~ networks~ metadata~ key_name user_data user_data_format user_data_update_policy~ "
+        "name~ flavor!~ image~ networks~ metadata~ key_name user_data~ user_data_format user_data_update_policy~ "
         "flavor_update_policy~ image_update_policy~ software_config_transport~ admin_pass~ tags~ "
         "deployment_swift_data~ block_device_mapping block_device_mapping_v2 admin_user availability_zone "
         "security_groups scheduler_hints reservation_id config_drive diskConfig personality",

@@ -12,7 +12,7 @@ from localenv.settings import LocalSettings
 from simulator.local import Simulator
 from stoker.openstack.base import Credentials, Endpoint
 from stoker.openstack.client import ProjectClient, connect
-from support.openstack_projects import Project, create_project, delete_project
+from support.openstack_projects import Project, create_project, delete_project, endpoint_of
 
 ERROR = {"code", "title", "explanation", "error"}
 """The keys of a refusal of Heat's."""
@@ -74,8 +74,7 @@ class RealCloud:
     def account(self, **quota: int) -> Account:
         made = create_project(self._settings, f"contract-{uuid.uuid4().hex[:8]}", **quota)
         self._made.append(made)
-        hosts = tuple(f"127.0.0.1:{self._settings.ports[name]}" for name in ("HEAT", "NOVA", "GLANCE", "NEUTRON"))
-        endpoint = Endpoint(self._settings.url("KEYSTONE", "/v3"), "RegionOne", "public", made.id, None, hosts)
+        endpoint = endpoint_of(self._settings, made.id)
         credential = made.application_credential_id, made.application_credential_secret
         return _account(endpoint, made.id, made.user_id, made.name, credential, made.password)
 
