@@ -89,6 +89,16 @@ def test_a_zombie_lands_after_its_client_gave_up(world: World, cloud: ProjectCli
     assert fault_of(lambda: create(cloud, "vm-1")).code is C.NAME_CONFLICT
 
 
+def test_what_heat_began_is_counted_whether_its_answer_came_or_not(world: World, cloud: ProjectClient) -> None:
+    world.simulator.fail("lost-answer", "POST", STACKS)
+    world.simulator.fail("lost-request", "POST", STACKS, first=2)
+    for name in ("vm-1", "vm-2"):
+        fault_of(lambda name=name: create(cloud, name))
+    create(cloud, "vm-3")
+    (project,) = world.simulator.do(Control.state)["projects"]
+    assert project["actions"] == {"CREATE": 2}
+
+
 def test_a_zombie_deletion_takes_what_was_to_stay(world: World, cloud: ProjectClient) -> None:
     stack_id = create(cloud, "vm-1")
     settled(cloud, "vm-1", stack_id)

@@ -79,9 +79,10 @@ def test_it_runs_alone_and_is_controlled_over_http(alone: dict[str, Any]) -> Non
 BAD: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "no such kind": ("POST", "/faults", {"kind": "nosuch"}, "kind: one of"),
     "no such part": ("POST", "/faults", {"kind": "cut", "nosuch": 1}, "a fault has no nosuch"),
+    "no such pattern": ("POST", "/faults", {"kind": "cut", "path": "("}, "path: "),
     "no such setting": ("PUT", "/settings", {"nosuch": 1}, "no setting nosuch"),
     "no such action": ("PUT", "/settings", {"seconds": {"nosuch": 1}}, "no action nosuch"),
-    "no such project": ("POST", "/stacks", {"project": "nosuch", "number": 1}, "nosuch"),
+    "no such project": ("POST", "/stacks", {"project": "nosuch", "amount": 1}, "nosuch"),
     "no such limit": ("PUT", "/quota", {"project": "team-a", "nosuch": 1}, "no limit nosuch"),
     "a name twice": ("POST", "/projects", {"name": "team-a"}, "there is a project team-a"),
 }
@@ -104,7 +105,7 @@ def test_settings_quota_stacks_and_counts_are_changed_while_it_runs(simulator: S
     project = ask("POST", "/projects", name="team-a", quota={"cores": 2})
     assert ask("PUT", "/quota", project="team-a", cores=3)["cores"] == 3
     assert ask("PUT", "/settings", seconds={"create": 5}, trusts=True)["seconds"]["create"] == 5
-    first, _ = ask("POST", "/stacks", project="team-a", number=2, tags="a,b")
+    first, _ = ask("POST", "/stacks", project="team-a", amount=2, tags="a,b")
     ask("PUT", "/stacks", stack=first, status="UPDATE_FAILED", reason="told so")
     (state,) = ask("GET", "")["projects"]
     assert (state["stacks"], state["id"]) == (2, project["project_id"])

@@ -45,8 +45,8 @@ class Calls:
         self.newest.append(call)
 
     def count(self, kind: str = "", client: str = "") -> int:
-        """Return how many calls there were whose kind has that text in it, from clients that begin so."""
-        return sum(row["count"] for row in self.rows(client) if kind in row["kind"])
+        """Return how many calls of that kind, or of any, there were from clients that begin so."""
+        return sum(row["count"] for row in self.rows(client) if kind in ("", row["kind"]))
 
     def rows(self, client: str = "") -> list[dict[str, Any]]:
         """Return the counts as rows of client, kind and count."""

@@ -103,13 +103,15 @@ class Control:
         found.expires = at
         return shown_credential(found)
 
-    def add_stacks(self, project: str, number: int, tags: str = "") -> list[str]:
+    def add_stacks(self, project: str, amount: int, tags: str = "") -> list[str]:
         """Make that many complete stacks without resources at once; return their ids."""
         owner, template, made = self._project(project), parse(EMPTY), []
         carried = tuple(tags.split(",")) if tags else ()
-        for _ in range(number):
-            stack = Stack(new_id(), self.cloud.stacks.next_number(), f"made-{next(self._numbers)}", owner.id, owner.name, template,
-                          {}, carried, None, disable_rollback=True)  # fmt: skip
+        for _ in range(amount):
+            number, name = self.cloud.stacks.next_number(), f"made-{next(self._numbers)}"
+            stack = Stack(
+                new_id(), number, name, owner.id, owner.name, template, {}, carried, None, disable_rollback=True
+            )
             stack.status, stack.reason = "CREATE_COMPLETE", "Stack CREATE completed successfully"
             self.cloud.stacks.add(stack)
             made.append(stack.id)
@@ -128,15 +130,16 @@ class Control:
         return self.cloud.stacks.purge()
 
     def count(self, kind: str = "", client: str = "") -> int:
-        """Return how many calls there were whose kind has that text in it, from clients that begin so."""
+        """Return how many calls of that kind, or of any, there were from clients that begin so."""
         return self.calls.count(kind, client)
 
     def state(self) -> dict[str, Any]:
-        """Return how much there is, and what a leak would show: servers and floating IPs of each project."""
+        """Return what there is, what was begun, and what a leak would show: servers and floating IPs of each project."""
         projects = [
             {
                 "id": project.id,
                 "name": project.name,
+                "actions": dict(project.actions),
                 "stacks": self.cloud.stacks.count(project.id),
                 "servers": len(project.servers),
                 "floating_ips": len(project.floating_ips),

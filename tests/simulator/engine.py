@@ -95,6 +95,7 @@ class Engine:
         slowness: float = 0.0,
     ) -> None:
         stack.traversal += 1
+        self._cloud.projects[stack.project].actions[action] += 1
         self._set(stack, action, "IN_PROGRESS", f"Stack {action} started")
         if outcome.stuck:
             with suppress(EngineDiedError, ActionError):

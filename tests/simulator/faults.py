@@ -93,6 +93,11 @@ class Fault:
             raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
         if given.get("kind") not in KINDS:
             raise ValueError(f"kind: one of {', '.join(KINDS)}")
+        for part in ("path", "stack"):
+            try:
+                re.compile(given.get(part, ""))
+            except re.error as error:
+                raise ValueError(f"{part}: {error}") from None
         return cls(**given)
 
     @property

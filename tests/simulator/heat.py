@@ -23,7 +23,7 @@ ACTING_LATER = ("OS::Heat::WaitConditionHandle",)
 """Types that act when nobody's token is at hand."""
 
 ACTIONS = ("check", "suspend", "resume")
-PARTS = "resources|events|outputs|template|preview|actions"
+PARTS = "resources|events|outputs|preview|actions"
 
 OUTCOME: web.RequestKey[Outcome] = web.RequestKey("outcome", Outcome)
 """What is to become of the action that this request asks for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,6 +60,8 @@ class Project:
 
     servers: dict[str, Server] = field(default_factory=dict)
     floating_ips: set[str] = field(default_factory=set)
+    actions: Counter[str] = field(default_factory=Counter)
+    """Action → how often Heat began it: what requests came to, lost or not."""
 
 
 @dataclass
