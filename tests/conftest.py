@@ -1,4 +1,4 @@
-"""Fixtures of the real environment and of the simulator; everything that a test makes lives in a namespace and a project of its own."""
+"""Fixtures of the real environment, where a test has a namespace and a project of its own, and of the simulator."""
 
 from __future__ import annotations
 

@@ -27,9 +27,9 @@ class RefusedError(Exception):
         """`kind` is the type that Heat and Neutron name; a message of None leaves Heat's out."""
 
 
-def gone(name: str, entity: str = "Stack") -> RefusedError:
-    """Return Heat's answer for what is not there."""
-    return RefusedError(404, "EntityNotFound", f"The {entity} ({name}) could not be found.")
+def gone(name: str) -> RefusedError:
+    """Return Heat's answer for a stack that is not there."""
+    return RefusedError(404, "EntityNotFound", f"The Stack ({name}) could not be found.")
 
 
 def invalid(message: str, kind: str = "StackValidationFailed") -> RefusedError:
