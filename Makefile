@@ -57,6 +57,15 @@ test: setup ## Run all tests, on a real API server and a real OpenStack
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='*/stoker/core/*' --fail-under=100
 
+.PHONY: conformance
+conformance: setup ## Hold the OpenStack simulator and the real OpenStack to one contract
+	$(ENV) up
+	$(BIN)/pytest tests/conformance $(ARGS)
+
+.PHONY: simulator
+simulator: setup ## Run the OpenStack simulator alone: ARGS='--port 15050 --project team-a'
+	PYTHONPATH=tests $(BIN)/python -m simulator $(ARGS)
+
 .PHONY: lint
 lint: setup ## Check style and layers
 	$(BIN)/ruff check

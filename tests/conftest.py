@@ -1,4 +1,4 @@
-"""Fixtures of the real environment; everything that a test makes lives in a namespace and a project of its own."""
+"""Fixtures of the real environment, where a test has a namespace and a project of its own, and of the simulator."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 import onboard
 from localenv.settings import LocalSettings
+from simulator.local import Simulator
 from support.cluster import Cluster
 from support.openstack_projects import Project, create_project, delete_project
 from support.operator import OperatorThread
@@ -21,6 +22,13 @@ def local() -> LocalSettings:
     for file in ("kubeconfig", "kubeconfig-operator", "clouds.yaml"):
         assert (settings.state / file).exists(), f"{settings.state / file} is missing: run `make up` first"
     return settings
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """An OpenStack of this test's own, which breaks when asked (tests/simulator/README.md)."""
+    with Simulator() as simulator:
+        yield simulator
 
 
 @pytest.fixture(scope="session")

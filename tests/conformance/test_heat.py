@@ -1,95 +1,21 @@
-"""The contract of `base.Heat`, held by a real Heat. A stand-in for it must pass the same."""
+"""The contract of `base.Heat` and of the other reads, through the adapter: every request that Stoker makes."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from localenv.settings import LocalSettings
 from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault
-from stoker.core.inputs import Inputs
-from stoker.core.stack import Stack
 from stoker.openstack.base import CloudError, Credentials
-from stoker.openstack.client import ProjectClient, connect
+from stoker.openstack.client import ProjectClient
+from support.clouds import Account, Backend
 from support.cluster import wait_until
-from support.openstack_projects import Project, create_project, delete_project, endpoint_of
-
-pytestmark = pytest.mark.openstack
-
-HEAD = "heat_template_version: 2021-04-16\n"
-VALUE = HEAD + (
-    "parameters: {said: {type: json, default: {}}, text: {type: string, default: ''}}\n"
-    "resources:\n"
-    "  json_value: {type: OS::Heat::Value, properties: {type: json, value: {get_param: said}}}\n"
-    "  text_value: {type: OS::Heat::Value, properties: {type: string, value: {get_param: text}}}\n"
-    "outputs:\n"
-    "  server_id: {value: {get_attr: [text_value, value]}}\n"
-    "  private_ip: {value: {get_attr: [json_value, value]}}\n"
-)
-SLOW = HEAD + "resources: {v: {type: OS::Heat::TestResource, properties: {value: x, wait_secs: 5}}}\n"
-BAD = HEAD + "resources: {v: {type: OS::Heat::TestResource, properties: {value: x, fail: true}}}\n"
-ONE = HEAD + (
-    "parameters: {text: {type: string}}\n"
-    "resources: {v: {type: OS::Heat::Value, properties: {type: string, value: {get_param: text}}}}\n"
-    "outputs: {server_id: {value: {get_attr: [v, value]}}}\n"
-)
-BARE = HEAD + "resources: {v: {type: OS::Heat::Value, properties: {value: x}}}\n"
-
-
-def server(**properties: str) -> str:
-    lines = {"flavor": "m1.tiny", "image": "cirros", "networks": "none", **properties}
-    return HEAD + f"resources: {{server: {{type: OS::Nova::Server, properties: {lines}}}}}\n".replace("'", "")
-
-
-def inputs(template: str = VALUE, **parameters: Any) -> Inputs:
-    return Inputs("test@v1", template, parameters)
-
-
-@pytest.fixture(scope="module")
-def owner(local: LocalSettings) -> Iterator[Project]:
-    owner = create_project(local, f"contract-{uuid.uuid4().hex[:8]}")
-    yield owner
-    delete_project(local, owner)
-
-
-@pytest.fixture(scope="module")
-def cloud(local: LocalSettings, owner: Project) -> Iterator[ProjectClient]:
-    """The project through its restricted application credential."""
-    credentials = Credentials(
-        "application-credential", owner.application_credential_id, owner.application_credential_secret
-    )
-    cloud = connect(endpoint_of(local, owner.id), credentials, timeout=60, create_timeout=120)
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture
-def name() -> str:
-    return f"vm-{uuid.uuid4().hex[:12]}"
-
-
-def create(cloud: ProjectClient, name: str, what: Inputs | None = None, *tags: str) -> str:
-    made = cloud.heat.create(name, ("stoker", f"stoker-vm={name}", *tags), what or inputs(), timeout_minutes=5)
-    assert made.request_id
-    assert made.request_id.startswith("req-")
-    return made.stack_id
-
-
-def settled(cloud: ProjectClient, name: str, stack_id: str) -> Stack:
-    """Wait until nothing is under way, and return the stack."""
-
-    def look() -> Stack | None:
-        stack = cloud.heat.probe(name, stack_id).stack
-        assert stack is not None
-        return None if stack.in_progress else stack
-
-    found: Stack = wait_until(f"{name} to settle", look, 120)
-    return found
+from support.stacks import BAD, BARE, HEAD, ONE, SLOW, create, gone, inputs, server, settled
 
 
 def recreated(cloud: ProjectClient, name: str) -> str | None:
@@ -102,25 +28,22 @@ def recreated(cloud: ProjectClient, name: str) -> str | None:
         raise
 
 
-def gone(cloud: ProjectClient, name: str, stack_id: str) -> None:
-    wait_until(f"{name} to go", lambda: cloud.heat.probe(name, stack_id).stack is None, 120)
-
-
-def fault_of(call: Callable[[], object]) -> Fault:
+def refused(call: Callable[[], object]) -> Fault:
+    """Return the fault of a refusal; it has the request's id."""
     with pytest.raises(CloudError) as caught:
         call()
     assert caught.value.request_id
     return caught.value.fault
 
 
-def test_the_token_is_for_the_pinned_project(cloud: ProjectClient, owner: Project) -> None:
+def test_the_token_is_for_the_pinned_project(cloud: ProjectClient, owner: Account) -> None:
     cloud.verify()
     facts = cloud.token_facts()
-    assert facts.project == owner.id
+    assert facts.project == owner.project
     assert "member" in facts.roles
 
 
-def test_a_life_from_create_to_gone(cloud: ProjectClient, owner: Project, name: str) -> None:
+def test_a_life_from_create_to_gone(cloud: ProjectClient, owner: Account, name: str) -> None:
     """Created, found, shown complete, deleted twice, gone by id, and the name is free again."""
     before = time.monotonic()
     stack_id = create(cloud, name)
@@ -128,7 +51,7 @@ def test_a_life_from_create_to_gone(cloud: ProjectClient, owner: Project, name: 
     assert [stack.id for stack in found.stacks] == [stack_id]
     assert before <= found.as_of <= time.monotonic()
     stack = settled(cloud, name, stack_id)
-    assert (stack.name, stack.status, stack.project) == (name, "CREATE_COMPLETE", owner.id)
+    assert (stack.name, stack.status, stack.project) == (name, "CREATE_COMPLETE", owner.project)
     assert stack.tags == {"stoker", f"stoker-vm={name}"}
     assert stack.created
 
@@ -146,10 +69,34 @@ def test_a_life_from_create_to_gone(cloud: ProjectClient, owner: Project, name: 
 
 def test_a_second_stack_of_the_name_is_a_conflict(cloud: ProjectClient, name: str) -> None:
     stack_id = create(cloud, name)
-    fault = fault_of(lambda: create(cloud, name))
+    fault = refused(lambda: create(cloud, name))
     assert (fault.code, fault.definite) == (ErrorCode.NAME_CONFLICT, True)
     assert name in fault.message
     cloud.heat.delete(name, stack_id)
+
+
+def test_a_name_is_taken_in_its_project_only(backend: Backend, cloud: ProjectClient, name: str) -> None:
+    """Another project may have a stack of the name, and sees nothing of ours, not even by id."""
+    other = backend.account().connect()
+    ours, theirs = create(cloud, name), create(other, name)
+    for one, mine, foreign in ((cloud, ours, theirs), (other, theirs, ours)):
+        assert [stack.id for stack in one.heat.find(name).stacks] == [mine]
+        assert one.heat.probe(name, foreign).stack is None
+        one.heat.delete(name, foreign)  # is not there, hence done
+    settled(cloud, name, ours)
+    settled(other, name, theirs)
+    cloud.heat.delete(name, ours)
+    other.heat.delete(name, theirs)
+    other.close()
+
+
+def test_what_acts_later_needs_more_than_an_application_credential(
+    owner: Account, cloud: ProjectClient, name: str
+) -> None:
+    """Where Heat makes no trusts, it wants the password that a password user's token comes with, and says so."""
+    handle = inputs(HEAD + "resources: {handle: {type: OS::Heat::WaitConditionHandle}}\n")
+    fault = refused(lambda: create(cloud, name, handle))
+    assert (fault.code, fault.definite) == (ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS, True)
 
 
 def test_a_stack_that_never_was_is_gone(cloud: ProjectClient, name: str) -> None:
@@ -230,14 +177,14 @@ UNKNOWN = {
 
 @pytest.mark.parametrize(("template", "code"), UNKNOWN.values(), ids=UNKNOWN)
 def test_what_the_cloud_does_not_know_is_named(cloud: ProjectClient, name: str, template: str, code: ErrorCode) -> None:
-    fault = fault_of(lambda: create(cloud, name, inputs(template)))
+    fault = refused(lambda: create(cloud, name, inputs(template)))
     assert (fault.code, fault.definite) == (code, True)
     assert "nosuch" in fault.message
     assert cloud.heat.find(name).stacks == ()
 
 
 def test_a_parameter_that_the_template_lacks(cloud: ProjectClient, name: str) -> None:
-    assert fault_of(lambda: create(cloud, name, inputs(more=1))).code is ErrorCode.TEMPLATE_INVALID
+    assert refused(lambda: create(cloud, name, inputs(more=1))).code is ErrorCode.TEMPLATE_INVALID
 
 
 @pytest.mark.parametrize(
@@ -314,34 +261,31 @@ def test_pages_of_one_are_read_to_the_end(cloud: ProjectClient, monkeypatch: pyt
     assert all(len(found) > 1 for found in whole)
 
 
-def test_a_password_serves_as_well(local: LocalSettings, owner: Project) -> None:
-    credentials = Credentials("password", owner.name, owner.password)
-    cloud = connect(endpoint_of(local, owner.id), credentials, timeout=60, create_timeout=120)
+def test_a_password_serves_as_well(owner: Account) -> None:
+    cloud = owner.connect(owner.password)
     cloud.verify()
     assert cloud.heat.list(("nobody",)).stacks == ()
     cloud.close()
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_wrong_credential_is_unauthorized(local: LocalSettings, owner: Project, known: bool) -> None:
+def test_a_wrong_credential_is_unauthorized(owner: Account, known: bool) -> None:
     """Keystone answers 401 to a wrong secret and 404 to an unknown id."""
-    credential_id = owner.application_credential_id if known else uuid.uuid4().hex
-    cloud = connect(
-        endpoint_of(local, owner.id),
-        Credentials("application-credential", credential_id, "wrong"),
-        timeout=60,
-        create_timeout=120,
-    )
-    fault = fault_of(cloud.verify)
+    credential_id = owner.credential.id if known else uuid.uuid4().hex
+    cloud = owner.connect(Credentials("application-credential", credential_id, "wrong"))
+    fault = refused(cloud.verify)
     assert (fault.code, fault.definite) == (ErrorCode.UNAUTHORIZED, True)
     cloud.close()
 
 
-def test_a_credential_of_another_project_is_a_mismatch(local: LocalSettings, owner: Project) -> None:
-    credentials = Credentials(
-        "application-credential", owner.application_credential_id, owner.application_credential_secret
-    )
-    cloud = connect(endpoint_of(local, "other"), credentials, timeout=60, create_timeout=120)
+def test_a_wrong_password_is_unauthorized(owner: Account) -> None:
+    cloud = owner.connect(Credentials("password", owner.name, "wrong"))
+    assert refused(cloud.verify).code is ErrorCode.UNAUTHORIZED
+    cloud.close()
+
+
+def test_a_credential_of_another_project_is_a_mismatch(owner: Account) -> None:
+    cloud = owner.connect(endpoint=replace(owner.endpoint, project="other"))
     with pytest.raises(CloudError) as caught:
         cloud.heat.list(())
     assert caught.value.fault.code is ErrorCode.PROJECT_MISMATCH
