@@ -38,4 +38,5 @@ class ErrorCode(StrEnum):
     STACK_FAILED = "StackFailed"
     NOT_FOUND = "NotFound"
     CONFLICT = "Conflict"
+    AUDIT_UNAVAILABLE = "AuditUnavailable"
     UNKNOWN = "Unknown"

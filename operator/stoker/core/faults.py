@@ -86,6 +86,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.STACK_FAILED: Policy(_B, Actor.CLOUD, "Read the reason; Stoker tries a few times by itself."),
     _C.NOT_FOUND: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
     _C.CONFLICT: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
+    _C.AUDIT_UNAVAILABLE: Policy(
+        _B, Actor.ADMIN, "Mend the audit volume: until a record can be written, Stoker changes nothing in OpenStack."
+    ),
     _C.UNKNOWN: Policy(_B, Actor.CLOUD, "Stoker tries again by itself."),
 }
 
