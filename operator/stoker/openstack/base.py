@@ -73,8 +73,8 @@ class Heat(Protocol):
     def create(self, name: str, tags: tuple[str, ...], inputs: Inputs, *, timeout_minutes: int) -> Created:
         """Ask for a stack. MUST NOT be retried here: the answer may be lost while the stack is not."""
 
-    def delete(self, name: str, stack_id: str) -> None:
-        """Ask for the deletion by `{name}/{id}`. Deleting what is gone succeeds."""
+    def delete(self, name: str, stack_id: str) -> str:
+        """Ask for the deletion by `{name}/{id}` and return the request's id. Deleting what is gone succeeds."""
 
     def find(self, name: str) -> Listing:
         """List the stacks of that name, ours or not."""

@@ -11,9 +11,9 @@ from typing import assert_never
 from stoker import metrics
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
-    Action,
     Claim,
     CreateStack,
+    Decision,
     DeleteStack,
     Enroll,
     LookById,
@@ -24,12 +24,14 @@ from stoker.core.actions import (
     Retain,
     Settle,
 )
+from stoker.core.audit import Record
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.tenants import TenantRuntime
+from stoker.reconcile.trail import Trail
 
 
 class Effects:
@@ -42,23 +44,27 @@ class Effects:
         may_act: Callable[[], None],
         epoch: Callable[[], int],
         stack_timeout: int,
+        trail: Trail,
     ) -> None:
-        self._objects, self._cache = objects, cache
+        self._objects, self._cache, self._trail = objects, cache, trail
         self._may_act, self._epoch, self._stack_timeout = may_act, epoch, stack_timeout
 
-    async def perform(self, world: World, action: Action, memory: VmMemory, runtime: TenantRuntime | None) -> None:
-        """Do it, and remember what came of it.
+    async def perform(self, world: World, decision: Decision, memory: VmMemory, runtime: TenantRuntime | None) -> None:
+        """Do it, and remember what came of it; what is to be recorded is so before it is done.
 
         Raises KubeError when a guarded write is refused, and CloudError when a look or a delete failed: both are
-        simply done again. What came of a create is remembered instead, because it may have landed.
+        simply done again. What came of a create is remembered instead, because it may have landed. Raises AuditError
+        when the record could not be written: then nothing was done.
         """
+        action, intent = decision.action, self._trail.intent(world, decision)
         match action:
             case Nothing():
                 return
             case Enroll() | Release() | Claim() | Settle() | Retain():
-                self._may_act()
                 try:
-                    await self._store(world, action, memory)
+                    async with self._trail.around(intent):
+                        self._may_act()
+                        await self._store(world, action, memory)
                 except KubeError as error:
                     if error.reason != "NamespaceTerminating" or not world.deleting:
                         raise
@@ -67,7 +73,7 @@ class Effects:
                 metrics.observe_write(type(action).__name__.lower())
             case LookByName() | LookById() | CreateStack() | DeleteStack() | ReadOutputs():
                 assert runtime is not None, "the core looks and acts only where a tenant is known"
-                await self._call(world, action, memory, runtime)
+                await self._call(world, action, memory, runtime, intent)
             case _:
                 assert_never(action)
 
@@ -99,6 +105,7 @@ class Effects:
         action: LookByName | LookById | CreateStack | DeleteStack | ReadOutputs,
         memory: VmMemory,
         runtime: TenantRuntime,
+        intent: Record | None,
     ) -> None:
         name = world.identity.stack_name
         match action:
@@ -110,34 +117,43 @@ class Effects:
                 outputs = await runtime.call("outputs", lambda project: project.heat.outputs(name, stack_id))
                 memory.outputs = (stack_id, outputs)
             case CreateStack():
-                await self._create(world, action, memory, runtime)
+                await self._create(world, action, memory, runtime, intent)
             case DeleteStack(stack_name, stack_id):
-                await self._delete(stack_name, stack_id, memory, runtime)
+                await self._delete(stack_name, stack_id, memory, runtime, intent)
 
-    async def _create(self, world: World, action: CreateStack, memory: VmMemory, runtime: TenantRuntime) -> None:
+    async def _create(
+        self, world: World, action: CreateStack, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
+    ) -> None:
         assert memory.held is not None, "the core creates only with a claim that this process holds"
         tags = world.identity.tags(action.operation, action.inputs.hash)
         name, minutes = world.identity.stack_name, self._stack_timeout
-        memory.held = replace(memory.held, sent=True)
         answer: Accepted | Refused | Lost
         try:
-            created = await runtime.call(
-                "create",
-                lambda project: project.heat.create(name, tags, action.inputs, timeout_minutes=minutes),
-                effect=True,
-            )
+            async with self._trail.around(intent) as said:
+                memory.held = replace(memory.held, sent=True)
+                created = await runtime.call(
+                    "create",
+                    lambda project: project.heat.create(name, tags, action.inputs, timeout_minutes=minutes),
+                    effect=True,
+                )
+                said.stack_id, said.request_id = created.stack_id, created.request_id
             answer = Accepted(created.stack_id)
         except CloudError as error:
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)
         memory.last_effect = memory.unresolved_since = time.monotonic()
 
-    async def _delete(self, name: str, stack_id: str, memory: VmMemory, runtime: TenantRuntime) -> None:
-        try:
-            await runtime.call("delete", lambda project: project.heat.delete(name, stack_id), effect=True)
-        finally:
-            memory.effects += 1
-            memory.last_effect = time.monotonic()
+    async def _delete(
+        self, name: str, stack_id: str, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
+    ) -> None:
+        async with self._trail.around(intent) as said:
+            try:
+                said.request_id = await runtime.call(
+                    "delete", lambda project: project.heat.delete(name, stack_id), effect=True
+                )
+            finally:
+                memory.effects += 1
+                memory.last_effect = time.monotonic()
 
 
 def _replace(memory: VmMemory, stored: VirtualMachineOperation) -> None:
