@@ -18,6 +18,8 @@ from stoker.audit.files import files_of, lines_of
 from stoker.core.anchor import anchor_name, anchors_of, replica_of
 from stoker.core.audit import Anchor, Kind, Record, canonical, unsealed
 from stoker.core.tampering import Finding, Verified, chain_of, verify
+from stoker.kube.anchors import Anchors
+from stoker.kube.client import Access, KubeClient, KubeError, open_session
 
 Chain = tuple[list[Path], bool]
 """Files in order, and whether they must begin with record 1."""
@@ -107,17 +109,15 @@ def anchors_in(file: Path) -> dict[str, Anchor]:
         raise ValueError(f"{file}: {error}") from error
 
 
-def anchors_in_cluster(paths: Sequence[Path], namespace: str, replica: str) -> dict[str, Anchor]:
-    """Read the anchors of the replica that wrote the first record, else of this one."""
-    from stoker import app  # noqa: PLC0415 -- kopf costs 60 MiB that reading files does not need
-    from stoker.kube.anchors import Anchors  # noqa: PLC0415
-    from stoker.kube.client import KubeClient, KubeError, open_session  # noqa: PLC0415
+def anchors_in_cluster(paths: Sequence[Path], access: Access, namespace: str, replica: str) -> dict[str, Anchor]:
+    """Read the anchors of the replica that wrote the first record, else of this one.
 
+    Raises ValueError naming the ConfigMap when it cannot be read.
+    """
     first = next((unsealed(line) for files, _ in chains(paths) for _, line in lines_of(files)), None)
     writer = replica_of(str(first["holder"])) if first and first.get("holder") else replica
 
     async def read() -> dict[str, Anchor]:
-        access = app.find_access()
         async with open_session(access) as session:
             return await Anchors(KubeClient(session, access.server), namespace, writer).read()
 

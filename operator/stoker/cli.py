@@ -133,7 +133,9 @@ def _audit_verify(options: argparse.Namespace, settings: Settings) -> int:
     if options.anchor:
         anchors = audit.anchors_in(options.anchor)
     elif options.cluster:
-        anchors = audit.anchors_in_cluster(paths, settings.namespace, settings.replica)
+        from stoker import app  # noqa: PLC0415
+
+        anchors = audit.anchors_in_cluster(paths, app.find_access(), settings.namespace, settings.replica)
     return audit.run_verify(paths, anchors)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -86,6 +88,17 @@ def test_the_chain_goes_on_across_files_and_restarts(folder: Path) -> None:
     assert read(folder).head == writer.head
 
 
+@pytest.mark.parametrize("kept", [1, 2])
+def test_the_chain_goes_on_when_its_older_files_were_archived(folder: Path, kept: int) -> None:
+    with writing(folder, most_bytes=1) as writer:
+        for _ in range(3):
+            writer.append([RECORD])
+    for file in files_of(folder)[:-kept]:
+        file.unlink()
+    with writing(folder, most_bytes=1) as writer:
+        assert writer.append([RECORD]) == [4]
+
+
 @pytest.mark.parametrize("most_bytes", [BIG, 1], ids=["in the only file", "in the newest file"])
 @pytest.mark.parametrize("left", [1, 100, 250])
 def test_a_line_torn_by_a_crash_is_put_aside_and_the_chain_goes_on(folder: Path, left: int, most_bytes: int) -> None:
@@ -115,6 +128,43 @@ def test_a_crash_before_the_first_line_of_a_file_was_written_is_no_harm(folder: 
     with writing(folder) as writer:
         assert writer.append([RECORD]) == [2]
     assert (folder / file_name(2)).read_bytes().startswith(b'{"action"')
+    assert read(folder).head == writer.head
+
+
+def test_nothing_counts_before_file_and_folder_are_synced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: dict[int, int] = {}
+    real = os.fsync
+
+    def fsync(number: int) -> None:
+        real(number)
+        synced[os.fstat(number).st_ino] = os.fstat(number).st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with writing(folder, most_bytes=1) as writer:
+        assert folder.stat().st_ino in synced
+        for _ in range(2):
+            synced.clear()
+            writer.append([RECORD])
+            newest = files_of(folder)[-1].stat()
+            assert synced[newest.st_ino] == newest.st_size
+        assert folder.stat().st_ino in synced, "a new file's name is on the disk as well"
+
+
+def test_what_the_disk_did_not_take_is_taken_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with writing(folder) as writer:
+        writer.append([RECORD])
+        before = files_of(folder)[0].read_bytes()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", broken)
+            with pytest.raises(AuditError, match="Input/output error"):
+                writer.append([RECORD])
+        assert files_of(folder)[0].read_bytes() == before
+        assert not writer.is_open, "what could not even be taken back is looked at anew"
+        writer.open()
+        assert writer.append([RECORD]) == [2]
     assert read(folder).head == writer.head
 
 

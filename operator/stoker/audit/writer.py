@@ -21,7 +21,8 @@ from stoker.core.tampering import Finding, chain_of, verify
 
 LOCK = "lock"
 READ_BACK = 2
-"""Files that are verified at the start: an intent and its outcome are at most minutes, so one file's end, apart."""
+"""Files that are verified at the start: an intent and its outcome are minutes apart at most, so in two of them. Older
+ones may have been archived."""
 
 
 class AuditError(Exception):
@@ -112,7 +113,7 @@ class Writer:
         tail = files[-READ_BACK:]
         chain = next((chain_of(line) for _, line in lines_of(tail)), None)
         written = Anchor(self.head) if self.head and self.head.sequence else None
-        found = verify(lines_of(tail), written or self._anchors.get(chain or ""), whole=tail == files)
+        found = verify(lines_of(tail), written or self._anchors.get(chain or ""), whole=False)
         if isinstance(found, Finding):
             raise AuditError(found.sentence)
         self._path = files[-1] if files else self._folder / file_name(1)
