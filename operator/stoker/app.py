@@ -275,8 +275,8 @@ async def run(
             await operator.run(stop)
         finally:
             metrics.LEADER.set(0)
-            await trail.close()
             await leader.release()
+            await trail.close()
 
 
 def main(settings: Settings, access: Access) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -112,12 +113,34 @@ async def test_what_the_disk_refuses_is_an_error_for_each_that_waits_and_an_outc
             await log.append(None)
         os.rename(aside, file)  # noqa: PTH104
         assert await log.append(None) == 0
-    assert told(tmp_path) == [("Note", "Start"), ("Intent", "CreateStack"), ("Outcome", "Accepted"), ("Note", "Start")]
+    assert told(tmp_path) == [("Note", "Start"), ("Intent", "CreateStack"), ("Note", "Start"), ("Outcome", "Accepted")]
     said = [(record.levelno, record.message) for record in caplog.records]
     assert said == [
         (logging.ERROR, "the audit cannot be written: OpenStack is not asked for anything until it can"),
         (logging.WARNING, "the audit can be written again"),
     ], "each is said once"
+
+
+async def test_what_a_start_has_to_say_is_said_once_however_often_the_disk_refuses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with logging_to(tmp_path) as log:
+        await log.append(RECORD)
+    with files_of(tmp_path)[0].open("ab") as file:
+        file.write(b'{"torn')
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async with logging_to(tmp_path, LATER) as log:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", broken)
+            patch.setattr(os, "ftruncate", broken)
+            for _ in range(3):
+                with pytest.raises(AuditError):
+                    await log.append(RECORD)
+        await log.append(None)
+    assert told(tmp_path)[2:] == [("Note", "Start"), ("Outcome", "Unknown"), ("Note", "Repair")]
 
 
 async def test_calls_of_this_very_process_stay_open_when_its_folder_is_opened_again(tmp_path: Path) -> None:

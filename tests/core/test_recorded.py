@@ -7,6 +7,7 @@ import json
 import pytest
 
 from stoker.api.operation import OperationType
+from stoker.audit.files import LONGEST_LINE
 from stoker.core.actions import (
     Action,
     Claim,
@@ -118,3 +119,11 @@ def test_an_outcome_repeats_its_intent_and_says_what_came_of_it() -> None:
     assert (done.stack_id, done.request_id, done.operation) == ("s1", "req-1", CREATE)
     refused = outcome(recorded(DeleteStack("n", "s2")), 18, Outcome.REFUSED, time="later", error="Conflict")  # type: ignore[arg-type]
     assert (refused.stack_id, refused.error, refused.outcome) == ("s2", "Conflict", "Refused")
+
+
+def test_no_line_is_longer_than_what_is_read_as_one() -> None:
+    of = recorded(DeleteStack("n", "s2"))
+    assert of is not None
+    said = "x" * 100_000
+    line, _ = seal(outcome(of, 1, Outcome.REFUSED, time="t", error=said, request_id=said), Head("c1"))
+    assert len(line) < LONGEST_LINE

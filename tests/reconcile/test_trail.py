@@ -116,7 +116,7 @@ async def test_a_chain_that_another_process_anchors_is_said_loudly(
     await record(trail)
     await trail.anchor()
     [said] = [entry for entry in caplog.records if entry.levelno == logging.ERROR]
-    assert "holds record 99 of epoch 4, which is newer than record 3" in said.getMessage()
+    assert "holds record 99 of that chain, written in epoch 4, and this process is at record 3" in said.getMessage()
 
 
 async def test_a_chain_that_was_cut_off_while_nobody_ran_stops_every_effect(opened: Open, tmp_path: Path) -> None:

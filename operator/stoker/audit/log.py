@@ -26,8 +26,11 @@ class AuditLog:
         self._waiting: list[tuple[Record | None, asyncio.Future[int]]] = []
         self._flush: asyncio.Task[None] | None = None
         self._owed: list[Record] = []
-        """Used by the thread only: notes, and outcomes of what was done while the disk refused to take them. Never
-        many: without an intent nothing is done."""
+        """Outcomes of what was done while the disk refused to take them. Never many: without an intent nothing is
+        done. Used by the thread only, as is `_first`."""
+
+        self._first: list[Record] = []
+        """What a start has to say, until it is on the disk."""
 
         self._failing = False
 
@@ -79,15 +82,17 @@ class AuditLog:
         """In the thread: open if need be, and write what is owed and the records."""
         try:
             if not self._writer.is_open:
-                self._owed += self._said_first(self._writer.open())
-            if not self._owed and not records:
+                repairs = [note for note in self._first if note.action == "Repair"]
+                self._first = self._said_first(self._writer.open()) + repairs
+            before = [*self._first, *self._owed]
+            if not before and not records:
                 return []
-            numbers = self._writer.append([*self._owed, *records])[len(self._owed) :]
+            numbers = self._writer.append([*before, *records])[len(before) :]
         except BaseException:
             self._owed += [record for record in records if record.kind is Kind.OUTCOME]
             raise
-        metrics.observe_records([record.kind.value for record in (*self._owed, *records)])
-        self._owed = []
+        metrics.observe_records([record.kind.value for record in (*before, *records)])
+        self._first, self._owed = [], []
         return numbers
 
     def _said_first(self, opened: Opened) -> list[Record]:

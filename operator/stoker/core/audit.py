@@ -121,10 +121,11 @@ class Anchor:
     epoch: int = 0
 
     def follows(self, older: Anchor) -> bool:
-        """Tell whether this may replace an older anchor of the same chain: neither record nor epoch goes back."""
-        return (self.epoch, self.head.sequence) >= (older.epoch, older.head.sequence) and (
-            self.head.sequence >= older.head.sequence
-        )
+        """Tell whether this may replace an older anchor of the same chain.
+
+        The epoch does not count: it starts anew when somebody deletes the Lease.
+        """
+        return self.head.sequence > older.head.sequence or self.head == older.head
 
 
 def canonical(body: dict[str, Any]) -> bytes:

@@ -84,7 +84,7 @@ def outcome(
         intent=sequence,
         outcome=what.value,
         time=time,
-        error=error,
+        error=one_line(error, LONGEST_NAME),
         stack_id=stack_id or of.stack_id,
         request_id=one_line(request_id, LONGEST_NAME),
     )

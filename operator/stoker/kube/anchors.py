@@ -10,7 +10,7 @@ from stoker.kube.client import KubeClient, KubeError
 
 
 class AnchorRefusedError(Exception):
-    """The cluster holds a newer anchor of the chain: another process writes a copy of it."""
+    """The cluster holds an anchor that the chain is behind, or is not of: another process writes a copy of it."""
 
 
 class Anchors:
@@ -29,7 +29,7 @@ class Anchors:
         """Store a chain's newest anchor beside those of other chains.
 
         Raises KubeError, with status 409 when somebody else wrote meanwhile; ValueError when what is there is not
-        understood; AnchorRefusedError when it is newer than this one.
+        understood; AnchorRefusedError when this one does not follow it.
         """
         stored = await self._stored()
         if stored is None:
@@ -39,8 +39,8 @@ class Anchors:
         older = anchors_of(stored).get(anchor.head.chain)
         if older and not anchor.follows(older):
             raise AnchorRefusedError(
-                f"{self._name} holds record {older.head.sequence} of epoch {older.epoch}, which is newer than "
-                f"record {anchor.head.sequence} of epoch {anchor.epoch}"
+                f"{self._name} holds record {older.head.sequence} of that chain, written in epoch {older.epoch}, and "
+                f"this process is at record {anchor.head.sequence}: another one writes a copy of the chain"
             )
         data = {**(stored.get("data") or {}), **anchored(anchor)}
         await self._kube.put(f"{self._collection}/{self._name}", {**stored, "data": data})

@@ -27,7 +27,11 @@ ANCHOR_RECORDS = 100
 """Records after which the head is anchored at once."""
 
 ANCHOR_SECONDS = 30.0
-"""Pause after which it is anchored in any case, seconds: what an attacker with the volume can cut off unseen."""
+"""Pause after which it is anchored in any case, seconds. Newer records can be cut off unseen."""
+
+
+STOP_SECONDS = 5.0
+"""How long a stop waits for the last anchor, seconds: a part of the half minute that a pod is given to stop."""
 
 
 @dataclass(slots=True)
@@ -107,9 +111,10 @@ class Trail:
         self._count()
 
     async def close(self) -> None:
-        """Anchor the last record, and let go of the folder."""
+        """Anchor the last record, if the API server answers soon, and let go of the folder."""
         if self._log:
-            await self.anchor()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.anchor(), STOP_SECONDS)
             await self._log.close()
 
     def _count(self) -> None:
