@@ -16,7 +16,7 @@ from pathlib import Path
 from stoker.api.errors import ErrorCode
 from stoker.audit.files import file_name, files_of, lines_of
 from stoker.core.audit import Anchor, Head, Record, seal
-from stoker.core.faults import Fault
+from stoker.core.faults import Fault, one_line
 from stoker.core.tampering import Finding, chain_of, verify
 
 LOCK = "lock"
@@ -30,7 +30,7 @@ class AuditError(Exception):
 
     @property
     def fault(self) -> Fault:
-        return Fault(ErrorCode.AUDIT_UNAVAILABLE, f"write the audit: {self}")
+        return Fault(ErrorCode.AUDIT_UNAVAILABLE, one_line(f"write the audit: {self}"))
 
 
 @dataclass(frozen=True, slots=True)
