@@ -134,7 +134,7 @@ class Effects:
                 created = await runtime.call(
                     "create",
                     lambda project: project.heat.create(name, tags, action.inputs, timeout_minutes=minutes),
-                    effect=True,
+                    effect=said,
                 )
                 said.stack_id, said.request_id = created.stack_id, created.request_id
             answer = Accepted(created.stack_id)
@@ -149,7 +149,7 @@ class Effects:
         async with self._trail.around(intent) as said:
             try:
                 said.request_id = await runtime.call(
-                    "delete", lambda project: project.heat.delete(name, stack_id), effect=True
+                    "delete", lambda project: project.heat.delete(name, stack_id), effect=said
                 )
             finally:
                 memory.effects += 1
