@@ -22,10 +22,12 @@ from localenv.openstack.seed_cloud import PUBLIC_KEY
 from localenv.settings import REPOSITORY, LocalSettings
 from stoker.api.tenant import NetworkProfile
 from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachineSpec
-from stoker.core.inputs import VOLUME_SLOTS, parameters
+from stoker.core.inputs import VOLUME_SLOTS, Inputs, parameters
 from stoker.core.templates import check_template
+from stoker.openstack.base import Credentials
+from stoker.openstack.client import connect
 from support.cluster import wait_until
-from support.openstack_projects import Project, create_project, delete_project
+from support.openstack_projects import Project, create_project, delete_project, endpoint_of
 
 TEMPLATES = REPOSITORY / "heat_templates"
 UBUNTU, GPU = ((TEMPLATES / f"{name}.yaml").read_text() for name in ("ubuntu-basic@v1", "gpu-ubuntu@v1"))
@@ -232,7 +234,7 @@ def test_a_vm_that_asks_for_everything_gets_it(local: LocalSettings, team: Proje
 def parts(message: str | None) -> list[str]:
     """Return the texts of a MIME message, as cloud-init decodes them."""
     assert message is not None
-    found = email.message_from_string(message).get_payload()
+    found = email.message_from_bytes(message.encode()).get_payload()
     assert isinstance(found, list)
     return [part.get_payload(decode=True).decode(part.get_content_charset() or "ascii") for part in found]
 
@@ -256,3 +258,35 @@ def test_a_gpu_vm_without_gpus_is_refused_with_what_to_do(team: Project) -> None
 
     assert refused.value.status == 400
     assert json.loads(str(refused.value).split("400 ", 1)[1])["error"]["type"] == "StackValidationFailed"
+
+
+PREVIEWS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "nothing": ({}, set()),
+    "another flavor": ({"flavor": "m1.small"}, set()),
+    "a way in": ({"ingress": INGRESS}, set()),
+    "a public address": ({"publicIP": True}, set()),
+    "one more volume": ({"volumes": [UNTYPED, *VOLUMES[:1]]}, set()),
+    "a larger volume": ({"volumes": [{**UNTYPED, "sizeGiB": 2}]}, set()),
+    "one volume less": ({"volumes": []}, {"volume_0"}),
+    "another image": ({"image": "ubuntu-24.04"}, {"server"}),
+    "other keys": ({"sshAuthorizedKeys": [PUBLIC_KEY, f"{PUBLIC_KEY}-2"]}, {"server"}),
+}
+
+
+@pytest.mark.openstack
+def test_a_preview_names_the_server_and_volumes_that_an_update_would_cost(local: LocalSettings, team: Project) -> None:
+    """What an update is refused for rests on this; of a template that Heat previews wrongly, every edit would be."""
+    asked: dict[str, Any] = {"sshAuthorizedKeys": [PUBLIC_KEY], "volumes": [UNTYPED]}
+    credentials = Credentials("password", team.name, team.password)
+    project = connect(endpoint_of(local, team.id), credentials, timeout=60, create_timeout=120)
+    with stack(team, UBUNTU, vm("#!/bin/sh\n", **asked)):
+        (made,) = team.stacks()
+        costs = {}
+        for what, (edit, _) in PREVIEWS.items():
+            wanted = Inputs("any@v1", UBUNTU, vm("#!/bin/sh\n", **{**asked, **edit}))
+            plan = project.heat.preview_update(made.name, made.id, (), wanted, timeout_minutes=5)
+            costs[what] = {
+                name for name in plan.replaced + plan.deleted if name == "server" or name.startswith("volume")
+            }
+        project.close()
+    assert costs == {what: cost for what, (_, cost) in PREVIEWS.items()}

@@ -31,7 +31,6 @@ def test_a_bare_spec_gives_every_parameter_a_value() -> None:
         "public_ip": False,
         "key_name": "",
         "user_data": "",
-        "ssh_authorized_keys": [],
         "volumes": [],
         "ingress": [],
         "gpu_count": 0,
@@ -47,7 +46,11 @@ CASES = {
     "the external network is the profile's": (given(PUBLIC), "external_network", "public"),
     "a floating IP is asked for": (given(publicIP=True), "public_ip", True),
     "a key pair is named": (given(keyName="mine"), "key_name", "mine"),
-    "keys are a list": (given(sshAuthorizedKeys=["ssh-ed25519 A"]), "ssh_authorized_keys", ["ssh-ed25519 A"]),
+    "keys are a part of the boot text": (
+        given(sshAuthorizedKeys=["ssh-ed25519 A"]),
+        "user_data",
+        '#cloud-config\n{"ssh_authorized_keys": ["ssh-ed25519 A"]}\n',
+    ),
     "GPUs are counted": (given(gpuCount=2), "gpu_count", 2),
     "user data is the text, wherever it came from": (given(user_data="#!/bin/sh\n"), "user_data", "#!/bin/sh\n"),
     "user text that looks like template syntax stays text": (

@@ -26,6 +26,7 @@ def changed(**sections: object) -> str:
 
 
 SERVER = {"type": "OS::Nova::Server", "properties": {"user_data_format": "HEAT_CFNTOOLS"}}
+REFERRING = {"type": "OS::Nova::Server", "properties": {"user_data": {"if": ["c", {"get_resource": "config"}]}}}
 BROKEN = {
     "more than Heat takes": ("x" * (512 * 1024 + 1), "larger than"),
     "no YAML": ("a: [", "not YAML"),
@@ -34,6 +35,8 @@ BROKEN = {
     "outputs missing": (changed(outputs={}), "private_ip"),
     "a URL for a type": (changed(resources={"x": {"type": "http://example.org/x.yaml"}}), "URL"),
     "wrapped user data": (changed(resources={"x": SERVER}), "RAW"),
+    "an image that rebuilds in place": (changed(resources={"x": SERVER}), "image_update_policy must be REPLACE"),
+    "user data of another resource": (changed(resources={"x": REFERRING}), "user_data must refer to no other"),
     "a file to fetch": (
         changed(resources={"x": {"type": "OS::Heat::Value", "properties": {"value": {"get_file": "x"}}}}),
         "get_file",

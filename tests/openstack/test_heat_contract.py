@@ -14,10 +14,10 @@ from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
 from stoker.core.stack import Stack
-from stoker.openstack.base import CloudError, Credentials, Endpoint
+from stoker.openstack.base import CloudError, Credentials
 from stoker.openstack.client import ProjectClient, connect
 from support.cluster import wait_until
-from support.openstack_projects import Project, create_project, delete_project
+from support.openstack_projects import Project, create_project, delete_project, endpoint_of
 
 pytestmark = pytest.mark.openstack
 
@@ -55,11 +55,6 @@ def owner(local: LocalSettings) -> Iterator[Project]:
     owner = create_project(local, f"contract-{uuid.uuid4().hex[:8]}")
     yield owner
     delete_project(local, owner)
-
-
-def endpoint_of(local: LocalSettings, project: str) -> Endpoint:
-    hosts = tuple(f"127.0.0.1:{local.ports[name]}" for name in ("HEAT", "NOVA", "GLANCE", "NEUTRON"))
-    return Endpoint(local.url("KEYSTONE", "/v3"), "RegionOne", "public", project, None, hosts)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from localenv.openstack.seed_cloud import create_application_credential, create_
 from localenv.openstack.seed_identity import create_team
 from localenv.process import wait_for
 from localenv.settings import LocalSettings
+from stoker.openstack.base import Endpoint
 
 QUOTA = {"cores": 400, "ram": 1024 * 1024, "instances": 300}
 """A project's limits in Nova (RAM in MiB), unless a test wants to run into one."""
@@ -132,3 +133,9 @@ def _delete_all(admin: Client, project: str, kind: str) -> None:
 def _listed(admin: Client, project: str, kind: str) -> list[dict[str, Any]]:
     answer: dict[str, list[dict[str, Any]]] = admin.call("GET", "NEUTRON", f"/v2.0/{kind}?project_id={project}")
     return answer[kind.replace("-", "_")]
+
+
+def endpoint_of(local: LocalSettings, project: str) -> Endpoint:
+    """Return the local cloud as a project's Tenant would reach it."""
+    hosts = tuple(f"127.0.0.1:{local.ports[name]}" for name in ("HEAT", "NOVA", "GLANCE", "NEUTRON"))
+    return Endpoint(local.url("KEYSTONE", "/v3"), "RegionOne", "public", project, None, hosts)

@@ -16,22 +16,22 @@ THREADS = 16
 """Threads of each API. Requests of one Heat to its neighbours arrive in such numbers; more only wait for the CPU."""
 
 
-def serve(application, service, port):
+def serve(application, service, port, threads=THREADS):
     """Serve in a thread of this process; the whole process ends when the server does.
 
     An API whose server thread is gone would accept connections and answer none; a dead process is noticed.
     """
     logged = AccessLog(application, service)
-    threading.Thread(target=_serve_or_die, args=(logged, service, port), daemon=True).start()
+    threading.Thread(target=_serve_or_die, args=(logged, service, port, threads), daemon=True).start()
 
 
-def _serve_or_die(application, service, port):
+def _serve_or_die(application, service, port, threads):
     try:
         waitress.serve(
             application,
             host=HOST,
             port=port,
-            threads=THREADS,
+            threads=threads,
             ident=None,
             channel_timeout=300,
             connection_limit=1000,

@@ -43,12 +43,10 @@ def admit(
     assert isinstance(template, VirtualMachineTemplate)
     assert isinstance(network, NetworkProfile)
     assert not isinstance(user_data, Fault)
-    if user_data is not None and len(user_data.encode()) > USER_DATA_BYTES:
-        size = len(user_data.encode())
-        return Fault(
-            ErrorCode.INVALID_SPEC, f"user data has {size} bytes of UTF-8; Nova takes at most {USER_DATA_BYTES}"
-        )
     values = parameters(vm.metadata.name, vm.spec, network, user_data)
+    if (size := len(values["user_data"].encode())) > USER_DATA_BYTES:
+        message = f"user data and SSH keys have {size} bytes of UTF-8 together; Nova takes at most {USER_DATA_BYTES}"
+        return Fault(ErrorCode.INVALID_SPEC, message)
     return Inputs(template.reference, template.spec.template, values)
 
 

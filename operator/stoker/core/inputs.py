@@ -13,6 +13,7 @@ from typing import Any
 
 from stoker.api.tenant import NetworkProfile
 from stoker.api.virtualmachine import IngressRule, VirtualMachineSpec
+from stoker.core.boot import boot_text
 from stoker.core.identity import HASH_LENGTH
 
 VOLUME_SLOTS = 8
@@ -41,7 +42,7 @@ class Inputs:
 def parameters(name: str, spec: VirtualMachineSpec, network: NetworkProfile, user_data: str | None) -> dict[str, Any]:
     """Return the parameters of every template for a VM (docs: "Writing a template").
 
-    `user_data` is the text wherever it came from, or None.
+    `user_data` is the user's text wherever it came from, or None; what the VM boots with also has its SSH keys.
     """
     return {
         "name": name,
@@ -51,8 +52,7 @@ def parameters(name: str, spec: VirtualMachineSpec, network: NetworkProfile, use
         "external_network": network.external_network or "",
         "public_ip": spec.public_ip,
         "key_name": spec.key_name or "",
-        "user_data": user_data or "",
-        "ssh_authorized_keys": list(spec.ssh_authorized_keys),
+        "user_data": boot_text(user_data, spec.ssh_authorized_keys),
         "volumes": [
             {"name": volume.name, "size_gib": volume.size_gib, "type": volume.type or ""} for volume in spec.volumes
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
@@ -31,7 +31,6 @@ PARAMETERS = {
     "public_ip": "boolean",
     "key_name": "string",
     "user_data": "string",
-    "ssh_authorized_keys": "json",
     "volumes": "json",
     "ingress": "json",
     "gpu_count": "number",
@@ -40,6 +39,19 @@ PARAMETERS = {
 
 _FORMATTING = frozenset({"str_replace", "str_replace_strict", "str_replace_vivid"})
 """Functions that put values into text."""
+
+_SERVER: tuple[tuple[Callable[[dict[str, Any]], bool], str], ...] = (
+    (lambda p: p.get("user_data_format") == "RAW", "user_data_format must be RAW, else Heat wraps the user's data"),
+    (
+        lambda p: p.get("image_update_policy") == "REPLACE",
+        "image_update_policy must be REPLACE, else another image rebuilds the server, and no preview says so",
+    ),
+    (
+        lambda p: not re.search("get_(resource|attr)", str(p.get("user_data"))),
+        "user_data must refer to no other resource, else Heat previews every update as a replacement of the server",
+    ),
+)
+"""What must hold of a server's properties, and what breaks otherwise (measured against Heat 27.0.1)."""
 
 _BOOT_TEXT = frozenset({"user_data", "config", "cloud_config"})
 """Properties whose text only the VM itself reads, at boot."""
@@ -109,8 +121,8 @@ def _resource_problems(name: str, resource: dict[str, Any]) -> list[str]:
     problems = []
     if not re.fullmatch(r"OS::[A-Za-z]+::[A-Za-z0-9]+", kind):
         problems.append(f"{name}: the type {kind!r} is not one of OpenStack's (Heat would fetch a URL or a file)")
-    if kind == "OS::Nova::Server" and properties.get("user_data_format") != "RAW":
-        problems.append(f"{name}: user_data_format must be RAW, else Heat wraps the user's data")
+    if kind == "OS::Nova::Server":
+        problems += [f"{name}: {what}" for holds, what in _SERVER if not holds(properties)]
     for part in ("resource_def", "resource"):
         if isinstance(member := properties.get(part), dict):
             problems += _resource_problems(f"{name}, {part}", member)
