@@ -147,3 +147,11 @@ async def test_anchors_that_cannot_be_read_are_said_and_stop_nothing(
     store.answer = refusal(403, "Forbidden")
     await record(await opened())
     assert "the audit's anchors cannot be read: 403 Forbidden" in caplog.text
+
+
+async def test_a_stop_does_not_hang_on_an_anchor_that_is_refused(opened: Open, store: KubeStore) -> None:
+    trail = await opened()
+    await record(trail)
+    store.answer = refusal(403, "Forbidden")
+    await trail.close()
+    await opened()
