@@ -16,6 +16,7 @@ def environment(settings: LocalSettings) -> dict[str, str]:
         **os.environ,
         "KUBECONFIG": str(settings.state / "kubeconfig-operator"),
         "STOKER_BIND_ADDRESS": HOST,
+        "STOKER_AUDIT_DIR": os.environ.get("STOKER_AUDIT_DIR", str(settings.state / "audit")),
         "STOKER_REST_SECONDS": os.environ.get("STOKER_REST_SECONDS", "10"),
     }
 

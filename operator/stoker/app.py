@@ -19,6 +19,7 @@ from stoker import __version__, handlers, metrics
 from stoker.api.base import what_is_wrong
 from stoker.api.tenant import Tenant
 from stoker.core.world import Timing
+from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, open_session, path
 from stoker.kube.events import Events
 from stoker.kube.lease import Leader, LeaseLostError
@@ -34,6 +35,7 @@ from stoker.reconcile.memory import VmCache
 from stoker.reconcile.queue import Priority, WorkQueue
 from stoker.reconcile.sweeper import Sweeper
 from stoker.reconcile.tenants import TenantRuntime
+from stoker.reconcile.trail import Trail, open_trail
 from stoker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,16 +47,18 @@ class Operator:
     """One process's operator, from its election to its end."""
 
     def __init__(
-        self, settings: Settings, access: Access, kube: KubeClient, cluster: str, leader: Leader, connector: Connect
-    ) -> None:
+        self, settings: Settings, access: Access, kube: KubeClient, cluster: str, leader: Leader, connector: Connect,
+        trail: Trail,
+    ) -> None:  # fmt: skip
         self.settings, self.access = settings, access
-        self._kube, self._cluster, self._leader = kube, cluster, leader
+        self._kube, self._cluster, self._leader, self._trail = kube, cluster, leader, trail
         self.directory = Directory(kube, settings.namespace, connector, parse_credentials, self._start_tenant)
         self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
         objects = Objects(kube, leader.holder)
         timing = Timing(create_deadline=settings.create_deadline_seconds)
         gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing)
-        effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, settings.stack_timeout_minutes)
+        minutes = settings.stack_timeout_minutes
+        effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, minutes, trail)
         self._reconciler = Reconciler(self._cache, self.queue, gatherer, effects, objects, Events(kube, leader.holder))
         self._sweeper = Sweeper(
             kube, objects, self._cache, self.queue, cluster=cluster, holder=leader.holder,
@@ -121,6 +125,7 @@ class Operator:
             asyncio.create_task(self._leader.keep(), name="lease"),
             asyncio.create_task(self._watch(stop), name="kopf"),
             asyncio.create_task(self._gauge(), name="gauges"),
+            asyncio.create_task(self._trail.keep(), name="audit"),
         ]
         await self.directory.ready.wait()
         jobs += [asyncio.create_task(self._reconciler.work(), name=f"worker-{n}") for n in range(self.settings.workers)]
@@ -262,13 +267,16 @@ async def run(
             )
 
         metrics.LEADER.set(1)
+        anchors = Anchors(kube, settings.namespace, settings.replica)
+        trail = await open_trail(settings.audit_dir, settings.audit_file_mib, anchors, leader)
         try:
-            operator = Operator(settings, access, kube, cluster, leader, connector)
+            operator = Operator(settings, access, kube, cluster, leader, connector, trail)
             ready()
             await operator.run(stop)
         finally:
             metrics.LEADER.set(0)
             await leader.release()
+            await trail.close()
 
 
 def main(settings: Settings, access: Access) -> int:

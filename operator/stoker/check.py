@@ -35,6 +35,7 @@ RIGHTS = (
 OWN_RIGHTS = (
     ("", "secrets", "", ("get",)),
     ("coordination.k8s.io", "leases", "", ("get", "create", "update")),
+    ("", "configmaps", "", ("get", "create", "update")),
 )
 """Rights in the operator's own namespace."""
 

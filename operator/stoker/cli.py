@@ -50,7 +50,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.add_argument("--external-network", default="public", help="external network of the profile")
     command("check", _check, "Say what would fail: settings, CRDs, rights, clouds, tenants' credentials, templates.")
+    _audit_parser(command("audit", None, "Verify, show or export the audit of this replica."))
     return parser
+
+
+def _audit_parser(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        sub.add_argument(
+            "paths", nargs="*", type=Path, metavar="FILE|DIR", help="a chain's folder, or files; else STOKER_AUDIT_DIR"
+        )
+        return sub
+
+    verify = command("verify", _audit_verify, "Say whether a chain is as it was written; exit code 1 when it is not.")
+    anchors = verify.add_mutually_exclusive_group()
+    anchors.add_argument("--anchor", type=Path, help="the ConfigMap stoker-audit-…, saved as JSON or YAML")
+    anchors.add_argument("--cluster", action="store_true", help="read that ConfigMap from the cluster")
+    tail = command("tail", _audit_tail, "Show the newest records.")
+    tail.add_argument("-n", dest="count", type=int, default=10, help="how many (10)")
+    export = command("export", _audit_export, "Print records for other programs.")
+    export.add_argument("--since", help="first time, e.g. 2026-01-31 or 2026-01-31T12:00:00Z; UTC without a zone")
+    export.add_argument("--until", help="time before which it ends")
+    export.add_argument("--format", choices=("json", "csv"), default="json", help="JSON Lines (default) or CSV")
 
 
 def _run(_options: argparse.Namespace, settings: Settings) -> int:
@@ -96,3 +120,32 @@ def _check(_options: argparse.Namespace, settings: Settings) -> int:
 
     logs.set_up("WARNING")
     return check.main(settings, app.find_access())
+
+
+def _audit_paths(options: argparse.Namespace, settings: Settings) -> list[Path]:
+    return options.paths or [Path(text) for text in [settings.audit_dir] if text]
+
+
+def _audit_verify(options: argparse.Namespace, settings: Settings) -> int:
+    from stoker import audit_commands as audit  # noqa: PLC0415
+
+    paths, anchors = _audit_paths(options, settings), None
+    if options.anchor:
+        anchors = audit.anchors_in(options.anchor)
+    elif options.cluster:
+        from stoker import app  # noqa: PLC0415
+
+        anchors = audit.anchors_in_cluster(paths, app.find_access(), settings.namespace, settings.replica)
+    return audit.run_verify(paths, anchors)
+
+
+def _audit_tail(options: argparse.Namespace, settings: Settings) -> int:
+    from stoker import audit_commands as audit  # noqa: PLC0415
+
+    return audit.run_tail(_audit_paths(options, settings), options.count)
+
+
+def _audit_export(options: argparse.Namespace, settings: Settings) -> int:
+    from stoker import audit_commands as audit  # noqa: PLC0415
+
+    return audit.run_export(_audit_paths(options, settings), options.since, options.until, options.format)

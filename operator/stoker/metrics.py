@@ -5,6 +5,8 @@ Labels are bounded sets: no name, namespace or id of a VM (cardinality).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from stoker.core.actions import Decision
@@ -22,6 +24,14 @@ BACKLOG = Gauge("stoker_backlog", "VMs waiting for a pass.", registry=REGISTRY)
 BACKLOG_AGE = Gauge("stoker_backlog_oldest_seconds", "How long the VM waiting longest has waited.", registry=REGISTRY)
 ORPHANS = Gauge("stoker_orphans", "Stacks of ours without an object.", ("tenant",), registry=REGISTRY)
 LEADER = Gauge("stoker_leader", "1 while this process leads.", registry=REGISTRY)
+AUDIT_RECORDS = Counter("stoker_audit_records_total", "Audit records on the disk.", ("kind",), registry=REGISTRY)
+AUDIT_FAILURES = Counter("stoker_audit_failures_total", "Writes of the audit that failed.", registry=REGISTRY)
+AUDIT_SYNCED = Gauge(
+    "stoker_audit_synced_timestamp_seconds", "When the audit was last known to be on the disk.", registry=REGISTRY
+)
+AUDIT_UNANCHORED = Gauge(
+    "stoker_audit_unanchored_records", "Audit records newer than the cluster's anchor.", registry=REGISTRY
+)
 
 
 def observe_decision(decision: Decision) -> None:
@@ -32,6 +42,12 @@ def observe_decision(decision: Decision) -> None:
 def observe_call(call: str, code: str, seconds: float) -> None:
     """Record an OpenStack call: its name, "ok" or an error code, and its time."""
     CALLS.labels(call, code).observe(seconds)
+
+
+def observe_records(kinds: Iterable[str]) -> None:
+    """Count audit records that are on the disk."""
+    for kind in kinds:
+        AUDIT_RECORDS.labels(kind).inc()
 
 
 def observe_write(what: str) -> None:

@@ -55,6 +55,13 @@ class Settings:
     )
     workers: int = field(default=32, metadata={"help": "VMs worked on at a time."})
     tenant_calls: int = field(default=8, metadata={"help": "OpenStack calls of one tenant at a time."})
+    audit_dir: str = field(
+        default="",
+        metadata={"help": "Folder of this replica's audit, on a volume of its own; when empty, there is no audit."},
+    )
+    audit_file_mib: int = field(
+        default=16, metadata={"help": "Size from which the audit goes on in a new file, MiB; two are read at a start."}
+    )
 
     @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -74,7 +81,12 @@ class Settings:
     @property
     def holder(self) -> str:
         """The name of this process; the random part keeps two processes with one identity from both leading."""
-        return f"{self.identity or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        return f"{self.replica}_{uuid.uuid4().hex[:8]}"
+
+    @property
+    def replica(self) -> str:
+        """The name of this replica, the same in each of its processes: whose audit it is."""
+        return self.identity or socket.gethostname()
 
 
 def _parse(variable: str, text: str, kind: type) -> object:
@@ -98,6 +110,6 @@ def _check(settings: Settings) -> None:
         raise ValueError(f"STOKER_LOG_LEVEL: {settings.log_level!r} is none of {', '.join(LOG_LEVELS)}")
     if settings.create_timeout_seconds >= settings.create_deadline_seconds:
         raise ValueError("STOKER_CREATE_TIMEOUT_SECONDS must be less than STOKER_CREATE_DEADLINE_SECONDS")
-    for name in ("workers", "tenant_calls", "stack_timeout_minutes"):
+    for name in ("workers", "tenant_calls", "stack_timeout_minutes", "audit_file_mib"):
         if getattr(settings, name) < 1:
             raise ValueError(f"STOKER_{name.upper()} must be at least 1")

@@ -125,3 +125,12 @@ def test_ingress_is_given_as_neutron_takes_it() -> None:
 def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
     assert Inputs("t", "x", {"a": 1, "b": 2}).hash == Inputs("t", "x", {"b": 2, "a": 1}).hash
     assert Inputs("t", "x", {"a": 1}).hash != Inputs("t", "x", {"a": 2}).hash
+
+
+def test_a_new_volume_does_not_take_the_slot_of_one_that_goes() -> None:
+    eight = tuple("abcdefgh")
+    machine = vm(spec={"volumes": [{"name": "new", "sizeGiB": 1}]})
+    refused = admit(machine, tenant(), templates(1), None, [eight])
+    assert isinstance(refused, Fault)
+    assert (refused.code, "remove first" in refused.message) == (ErrorCode.INVALID_SPEC, True)
+    assert isinstance(admit(machine, tenant(), templates(1), None, [eight[:7]]), Inputs)

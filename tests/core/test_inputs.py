@@ -45,6 +45,14 @@ def test_the_parameters_are_those_that_templates_must_declare() -> None:
     assert set(given()) == set(PARAMETERS)
 
 
+def test_a_free_slot_is_empty_as_one_beyond_the_list_is() -> None:
+    spec = VirtualMachineSpec.model_validate({**BARE, "volumes": [{"name": "b", "sizeGiB": 2}]})
+    assert parameters("web-1", spec, NETWORK, None, ("", "b"))["volumes"] == [
+        {"name": "", "size_gib": "", "type": ""},
+        {"name": "b", "size_gib": 2, "type": ""},
+    ]
+
+
 PUBLIC = NetworkProfile(name="default", network="private", external_network="public")
 CASES = {
     "the external network is the profile's": (given(PUBLIC), "external_network", "public"),

@@ -287,6 +287,8 @@ def test_what_failed_while_it_was_looked_at_is_unknown_unless_it_is_going() -> N
     fault = Fault(ErrorCode.CLOUD_UNAVAILABLE, "down")
     assert call_failed(world(active()), fault, 1).outlook is Outlook.UNKNOWN
     assert call_failed(world(GOING), fault, 1).outlook is Outlook.RETRYING
+    unwritten = Fault(ErrorCode.AUDIT_UNAVAILABLE, "disk full")
+    assert call_failed(world(active()), unwritten, 1).outlook is Outlook.RETRYING
 
 
 def test_what_acts_is_followed_by_a_pass_and_needs_no_time() -> None:

@@ -39,4 +39,5 @@ class ErrorCode(StrEnum):
     UPDATE_WOULD_REPLACE = "UpdateWouldReplace"
     NOT_FOUND = "NotFound"
     CONFLICT = "Conflict"
+    AUDIT_UNAVAILABLE = "AuditUnavailable"
     UNKNOWN = "Unknown"

@@ -164,8 +164,12 @@ def pause_after_failed_delete(world: World, since: float) -> float:
 
 
 def call_failed(world: World, fault: Fault, failures: int) -> Decision:
-    """Return what follows when a look or a delete failed: it is said, and done again after a pause."""
-    outlook = Outlook.RETRYING if world.deleting else Outlook.UNKNOWN
+    """Return what follows when a look or a delete failed: it is said, and done again after a pause.
+
+    What the audit could not take was not even tried, so nothing is unknown.
+    """
+    known = world.deleting or fault.code is ErrorCode.AUDIT_UNAVAILABLE
+    outlook = Outlook.RETRYING if known else Outlook.UNKNOWN
     return trouble(
         fault,
         outlook=outlook,

@@ -89,6 +89,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     ),
     _C.NOT_FOUND: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
     _C.CONFLICT: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
+    _C.AUDIT_UNAVAILABLE: Policy(
+        _B, Actor.ADMIN, "Mend the audit volume: until a record can be written, Stoker changes nothing in OpenStack."
+    ),
     _C.UNKNOWN: Policy(_B, Actor.CLOUD, "Stoker tries again by itself."),
 }
 

@@ -15,7 +15,7 @@ from stoker.core.common import LOOK_AGAIN, adopted, failed_attempt, not_due, pro
 from stoker.core.faults import Fault
 from stoker.core.identity import operation_name, tag_value
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Preview, Stack
+from stoker.core.stack import Stack
 from stoker.core.world import World, is_open
 
 
@@ -88,21 +88,18 @@ def a_failed_update_backs_off(world: World) -> Decision | None:
 
 def an_update_is_previewed(world: World) -> Decision | None:
     """What would replace or delete the server or a volume is refused, unless allowReplace says that it may."""
-    match _wanted(world), world.preview:
-        case None, _:
-            return None
-        case (stack, inputs), Preview(as_of, stack_id, inputs_hash, plan) if (stack_id, inputs_hash) == (
-            stack.id,
-            inputs.hash,
-        ):
-            if isinstance(plan, Fault):
-                return _refused(world, (stack, inputs), as_of, plan)
-            if world.vm.spec.allow_replace or not plan.losses:
-                return None
-            losses = ", ".join(plan.losses)
-            return trouble(Fault(ErrorCode.UPDATE_WOULD_REPLACE, f"the update would cost the data of {losses}"))
-        case wanted, _:
-            return _preview(wanted)
+    wanted, preview = _wanted(world), world.preview
+    if wanted is None:
+        return None
+    stack, inputs = wanted
+    if preview is None or (preview.stack_id, preview.inputs_hash) != (stack.id, inputs.hash):
+        return _preview(wanted)
+    if isinstance(preview.plan, Fault):
+        return _refused(world, wanted, preview.as_of, preview.plan)
+    if world.vm.spec.allow_replace or not preview.plan.losses:
+        return None
+    losses = ", ".join(preview.plan.losses)
+    return trouble(Fault(ErrorCode.UPDATE_WOULD_REPLACE, f"the update would cost the data of {losses}"))
 
 
 def an_update_is_claimed_first(world: World) -> Decision | None:

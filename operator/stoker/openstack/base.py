@@ -61,7 +61,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """Heat accepted a create."""
+    """Heat accepted a create, or an update."""
 
     stack_id: str
     request_id: str | None = None
@@ -81,8 +81,8 @@ class Heat(Protocol):
     ) -> Plan:
         """Ask what that update would do."""
 
-    def delete(self, name: str, stack_id: str) -> None:
-        """Ask for the deletion by `{name}/{id}`. Deleting what is gone succeeds."""
+    def delete(self, name: str, stack_id: str) -> str:
+        """Ask for the deletion by `{name}/{id}` and return the request's id. Deleting what is gone succeeds."""
 
     def find(self, name: str) -> Listing:
         """List the stacks of that name, ours or not."""

@@ -86,13 +86,14 @@ class HeatClient:
         with _understood(operation, reply):
             return plan_of(reply.body["resource_changes"])
 
-    def delete(self, name: str, stack_id: str) -> None:
-        """Ask for the deletion by name and id. By name alone Heat redirects and does nothing.
+    def delete(self, name: str, stack_id: str) -> str:
+        """Ask for the deletion by name and id, and return the request's id. By name alone Heat redirects and does nothing.
 
         Heat answers EntityNotFound when it is gone. Another 404 is an error: a live stack with a broken row was seen
         to answer `NotFound` (measured against Heat 27.0.1).
         """
-        self._rest.call(f"delete stack {stack_id}", "DELETE", _where(name, stack_id), gone=True)
+        reply = self._rest.call(f"delete stack {stack_id}", "DELETE", _where(name, stack_id), gone=True)
+        return reply.request_id or ""
 
     def find(self, name: str) -> Listing:
         """List the stacks of that name. A list, not a GET by name: that one is a redirect."""

@@ -11,9 +11,9 @@ from typing import assert_never
 from stoker import metrics
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
-    Action,
     Claim,
     CreateStack,
+    Decision,
     DeleteStack,
     Enroll,
     LookById,
@@ -26,14 +26,16 @@ from stoker.core.actions import (
     Settle,
     UpdateStack,
 )
+from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
 from stoker.core.stack import Plan, Preview
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.objects import Objects
-from stoker.openstack.base import CloudError, Project
+from stoker.openstack.base import CloudError, Created, Project
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.tenants import TenantRuntime
+from stoker.reconcile.trail import Trail
 
 
 class Effects:
@@ -46,23 +48,27 @@ class Effects:
         may_act: Callable[[], None],
         epoch: Callable[[], int],
         stack_timeout: int,
+        trail: Trail,
     ) -> None:
-        self._objects, self._cache = objects, cache
+        self._objects, self._cache, self._trail = objects, cache, trail
         self._may_act, self._epoch, self._stack_timeout = may_act, epoch, stack_timeout
 
-    async def perform(self, world: World, action: Action, memory: VmMemory, runtime: TenantRuntime | None) -> None:
-        """Do it, and remember what came of it.
+    async def perform(self, world: World, decision: Decision, memory: VmMemory, runtime: TenantRuntime | None) -> None:
+        """Do it, and remember what came of it; what is to be recorded is so before it is done.
 
         Raises KubeError when a guarded write is refused, and CloudError when a look or a delete failed: both are
-        simply done again. What came of a create is remembered instead, because it may have landed.
+        simply done again. What came of a create is remembered instead, because it may have landed. Raises AuditError
+        when the record could not be written: then nothing was done.
         """
+        action, intent = decision.action, self._trail.intent(world, decision)
         match action:
             case Nothing():
                 return
             case Enroll() | Release() | Claim() | Settle() | Retain():
-                self._may_act()
                 try:
-                    await self._store(world, action, memory)
+                    async with self._trail.around(intent):
+                        self._may_act()
+                        await self._store(world, action, memory)
                 except KubeError as error:
                     if error.reason != "NamespaceTerminating" or not world.deleting:
                         raise
@@ -74,7 +80,7 @@ class Effects:
                 await self._look(world, action, memory, runtime)
             case CreateStack() | UpdateStack() | DeleteStack():
                 assert runtime is not None, "the core acts only where a tenant is known"
-                await self._act(world, action, memory, runtime)
+                await self._act(world, action, memory, runtime, intent)
             case _:
                 assert_never(action)
 
@@ -137,49 +143,67 @@ class Effects:
         return Preview(started, action.stack_id, action.inputs.hash, plan)
 
     async def _act(
-        self, world: World, action: CreateStack | UpdateStack | DeleteStack, memory: VmMemory, runtime: TenantRuntime
+        self,
+        world: World,
+        action: CreateStack | UpdateStack | DeleteStack,
+        memory: VmMemory,
+        runtime: TenantRuntime,
+        intent: Record | None,
     ) -> None:
         minutes = self._stack_timeout
         match action:
             case DeleteStack(stack_name, stack_id):
-                await self._delete(stack_name, stack_id, memory, runtime)
+                await self._delete(stack_name, stack_id, memory, runtime, intent)
             case CreateStack(operation, _, inputs):
                 name, tags = world.identity.stack_name, world.identity.tags(operation, inputs.hash)
 
-                def create(project: Project) -> str:
-                    return project.heat.create(name, tags, inputs, timeout_minutes=minutes).stack_id
+                def create(project: Project) -> Created:
+                    return project.heat.create(name, tags, inputs, timeout_minutes=minutes)
 
-                await self._send("create", create, memory, runtime)
+                await self._send("create", create, memory, runtime, intent)
             case UpdateStack(operation, _, stack_name, stack_id, inputs):
                 tags = world.identity.tags(operation, inputs.hash)
 
-                def update(project: Project) -> str:
-                    project.heat.update(stack_name, stack_id, tags, inputs, timeout_minutes=minutes)
-                    return stack_id
+                def update(project: Project) -> Created:
+                    asked = project.heat.update(stack_name, stack_id, tags, inputs, timeout_minutes=minutes)
+                    return Created(stack_id, asked)
 
                 memory.outputs = None  # they change with it
-                await self._send("update", update, memory, runtime)
+                await self._send("update", update, memory, runtime, intent)
 
     async def _send(
-        self, name: str, request: Callable[[Project], str], memory: VmMemory, runtime: TenantRuntime
+        self,
+        name: str,
+        request: Callable[[Project], Created],
+        memory: VmMemory,
+        runtime: TenantRuntime,
+        intent: Record | None,
     ) -> None:
         """Send what a claim is for, and remember the answer, or that there was none."""
         assert memory.held is not None, "the core sends only with a claim that this process holds"
-        memory.held = replace(memory.held, sent=True)
         answer: Accepted | Refused | Lost
         try:
-            answer = Accepted(await runtime.call(name, request, effect=True))
+            async with self._trail.around(intent) as said:
+                memory.held = replace(memory.held, sent=True)
+                made = await runtime.call(name, request, effect=said)
+                said.stack_id, said.request_id = made.stack_id, made.request_id
+            answer = Accepted(made.stack_id)
         except CloudError as error:
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)
         memory.last_effect = memory.unresolved_since = time.monotonic()
 
-    async def _delete(self, name: str, stack_id: str, memory: VmMemory, runtime: TenantRuntime) -> None:
-        try:
-            await runtime.call("delete", lambda project: project.heat.delete(name, stack_id), effect=True)
-        finally:
-            memory.effects += 1
-            memory.last_effect = time.monotonic()
+    async def _delete(
+        self, name: str, stack_id: str, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
+    ) -> None:
+        async with self._trail.around(intent) as said:
+            try:
+                said.request_id = await runtime.call(
+                    "delete", lambda project: project.heat.delete(name, stack_id), effect=said
+                )
+            finally:
+                memory.effects += 1
+                memory.last_effect = time.monotonic()
 
 
 def _replace(memory: VmMemory, stored: VirtualMachineOperation) -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from stoker import metrics
 from stoker.api.base import what_is_wrong
 from stoker.api.virtualmachine import VirtualMachine
+from stoker.audit.writer import AuditError
 from stoker.core.actions import Decision, Nothing, Reason, Release
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
@@ -104,9 +105,9 @@ class Reconciler:
         decision = decide(world)
         _tell(world, decision)
         try:
-            await self._effects.perform(world, decision.action, memory, runtime)
+            await self._effects.perform(world, decision, memory, runtime)
             memory.failures = 0
-        except CloudError as error:
+        except (CloudError, AuditError) as error:
             memory.failures += 1
             decision = call_failed(world, error.fault, memory.failures)
         if isinstance(decision.action, Nothing):

@@ -24,6 +24,7 @@ from stoker.core.identity import cluster_tags, tag_value
 from stoker.core.stack import Listing, Stack, Unknown
 from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
 from stoker.reconcile.queue import Key
+from stoker.reconcile.trail import Said
 
 log = logging.getLogger(__name__)
 
@@ -116,14 +117,17 @@ class TenantRuntime:
             return Unknown(self.poll_fault or Fault(ErrorCode.CLOUD_UNAVAILABLE, "the last listing is too old"))
         return None
 
-    async def call(self, name: str, function: Callable[[Project], Result], *, effect: bool = False) -> Result:
-        """Run a blocking call on the project in a thread: bounded in number, timed, and only while we may act."""
+    async def call(self, name: str, function: Callable[[Project], Result], *, effect: Said | None = None) -> Result:
+        """Run a blocking call on the project in a thread: bounded in number and timed.
+
+        What changes something is an effect: it runs only while we may act, and only `Trail.around` gives what it takes.
+        """
         if self.project is None:
             raise CloudError(self.fault or Fault(ErrorCode.TENANT_NOT_READY, "the tenant is not connected"))
         started, code, project = time.monotonic(), "ok", self.project
 
         def run() -> Result:
-            if effect:
+            if effect is not None:
                 self.may_act()  # here, since waiting for a thread may have outlasted the lease
             return function(project)
 

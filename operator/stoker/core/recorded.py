@@ -1,0 +1,99 @@
+"""What is recorded of an action before it is done, and of its answer. How records are chained is in `core.audit`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from stoker.api.base import GROUP
+from stoker.core.actions import (
+    Claim,
+    CreateStack,
+    Decision,
+    DeleteStack,
+    Enroll,
+    LookById,
+    LookByName,
+    Nothing,
+    PreviewUpdate,
+    ReadOutputs,
+    Release,
+    Retain,
+    Settle,
+    UpdateStack,
+)
+from stoker.core.audit import Kind, Outcome, Record
+from stoker.core.faults import one_line
+from stoker.core.world import World
+
+REQUESTED_BY = f"{GROUP}/requested-by"
+"""The annotation that says who asked; an admission policy is to stamp it. Without one it is what its author claims."""
+
+UNKNOWN = "unknown"
+LONGEST_NAME = 253
+"""Longest name of a requester that is kept, characters."""
+
+
+def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: str) -> Record | None:
+    """Return what is recorded before the decision's action, or None for one that is not recorded.
+
+    Recorded is what changes a cloud, and what ends Stoker's care for a stack. A new action does not type-check here
+    until it is said which of the two it is.
+    """
+    action, kept = decision.action, world.vm.status.stack
+    base = Record(
+        kind=Kind.INTENT,
+        action=type(action).__name__,
+        time=time,
+        holder=holder,
+        epoch=epoch,
+        reason=decision.reason.value,
+        requested_by=one_line(world.vm.metadata.annotations.get(REQUESTED_BY, ""), LONGEST_NAME) or UNKNOWN,
+        project=world.identity.project,
+        namespace=world.identity.namespace,
+        vm=world.identity.name,
+        vm_id=world.identity.id,
+        generation=world.generation,
+        operation=_operation(world),
+        template_version=(kept.template_version if kept else None) or "",
+        inputs_hash=(kept.inputs_hash if kept else None) or "",
+    )
+    match action:
+        case CreateStack(operation, attempt, inputs) | UpdateStack(operation, attempt, inputs=inputs):
+            version, digest = inputs.template_version, inputs.hash
+            base = replace(base, operation=operation, attempt=attempt, template_version=version, inputs_hash=digest)
+            return replace(base, stack_id=action.stack_id) if isinstance(action, UpdateStack) else base
+        case DeleteStack(_, stack_id):
+            return replace(base, stack_id=stack_id)
+        case Retain(operation, _, stack_id):
+            return replace(base, operation=operation, stack_id=stack_id)
+        case Settle(operation, retained=True):
+            return replace(base, action=Retain.__name__, operation=operation, stack_id=action.stack_id or "")
+        case Release():
+            return replace(base, stack_id=world.recorded_id or "")
+        case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | ReadOutputs() | PreviewUpdate():
+            return None
+        case _:
+            assert_never(action)
+
+
+def outcome(
+    of: Record, sequence: int, what: Outcome, *, time: str, error: str = "", stack_id: str = "", request_id: str = ""
+) -> Record:
+    """Return the record of what came of an intent, which has that sequence."""
+    return replace(
+        of,
+        kind=Kind.OUTCOME,
+        intent=sequence,
+        outcome=what.value,
+        time=time,
+        error=one_line(error, LONGEST_NAME),
+        stack_id=stack_id or of.stack_id,
+        request_id=one_line(request_id, LONGEST_NAME),
+    )
+
+
+def _operation(world: World) -> str:
+    """Return the operation that an action belongs to unless it names one itself."""
+    operation = (world.deleting and world.delete) or world.create
+    return operation.metadata.name if operation else ""
