@@ -102,6 +102,8 @@ def main() -> int:
         "--timeout=60s",
         *(part for file in crds for part in ("-f", file)),
     )
+    # A released version never changes; here it may not be released yet, so whoever edits it is not stopped.
+    kubectl(settings, "delete", "osvmt", "--all", "--ignore-not-found")
     teams = projects(settings)
     objects = [*templates(), cloud(settings)]
     for team in TEAMS:
