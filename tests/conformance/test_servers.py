@@ -135,6 +135,7 @@ def test_a_plan_knows_what_is_replaced_and_believes_that_all_that_refers_changes
     for change, expected in PLANS.values():
         plan = cloud.heat.preview_update(name, stack_id, ("stoker",), vm(**change), timeout_minutes=5)
         found = {kind: set(names) for kind, names in asdict(plan).items()}
+        assert found.pop("types") == found["replaced"] | found["deleted"], change
         assert found == {kind: set() for kind in found} | usual | expected, change
     cloud.heat.delete(name, stack_id)
 

@@ -13,7 +13,7 @@ from stoker.core.actions import CreateStack, Decision, DeleteStack, Nothing, Out
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER
-from stoker.core.stack import Unknown
+from stoker.core.stack import Outputs, Unknown
 from stoker.core.status import derive
 from stoker.core.world import World
 from support.build import active, operation, stack, world
@@ -94,8 +94,8 @@ def test_a_secret_in_heat_s_reason_reaches_no_status() -> None:
 
 
 def test_a_vm_that_was_edited_away_from_its_stack_is_not_of_its_generation_until_it_is_edited_back() -> None:
-    edited = world(active(generation=2), stack(inputs="other"), operations=(DONE,))
-    back = world(active(generation=3), stack(), operations=(DONE,))
+    edited = world(active(generation=2), stack(inputs="other"), operations=(DONE,), outputs=Outputs("server"))
+    back = world(active(generation=3), stack(), operations=(DONE,), outputs=Outputs("server"))
     assert decide(edited).reason == "Previewing"
     assert derive(edited, decide(edited)).applied_generation == 1
     assert (decide(back).reason, derive(back, decide(back)).applied_generation) == ("Active", 3)

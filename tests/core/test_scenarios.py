@@ -190,9 +190,10 @@ PRESENT_ROWS: dict[str, Row] = {
     "a complete stack ends its operation": (world(None, stack(), operations=(ACCEPTED,), outputs=OUTPUTS), Settle, "Adopting", P),
     "a complete stack is settled": (world(None, stack(), operations=(DONE,), outputs=OUTPUTS), Nothing, "Active", S),
     "a settled VM needs neither operation nor admission": (world(active(), stack(), admission=NO_TENANT), Nothing, "Active", S),
-    "an edit that changes nothing in Heat is applied": (world(active(generation=2), stack(), operations=(DONE,)), Nothing, "Active", S),
+    "an edit that changes nothing in Heat is applied": (
+        edited(made=stack(), preview=None), Nothing, "Active", S),
     "an edit that cannot be admitted is said": (
-        world(active(generation=2), stack(), operations=(DONE,), admission=NO_FLAVOR), Nothing, "FlavorNotFound", B),
+        edited(made=stack(), admission=NO_FLAVOR), Nothing, "FlavorNotFound", B),
     "an edit is previewed before anything is stored": (edited(preview=None), PreviewUpdate, "Previewing", P),
     "a preview of other inputs does not count": (
         edited(preview=replace(PLAN, inputs_hash="x")), PreviewUpdate, "Previewing", P),
@@ -265,10 +266,24 @@ PRESENT_ROWS: dict[str, Row] = {
         Settle, "Adopting", P),
     "an update that failed for good and is not wanted any more is no trouble": (
         edited(DEAD_UPDATE, made=stack()), Nothing, "Active", S),
-    "an update that succeeded and was undone at once is claimed again": (edited(GOOD_UPDATE), Claim, "Claiming", P),
+    "an update that succeeded is not asked for again, whatever changed since": (edited(GOOD_UPDATE), Nothing, "Active", S),
+    "an update of the object's life before is none of this one": (
+        edited(operation(OperationType.UPDATE, cause="another/7", generation=7, state="Failed", outcome="Failed")),
+        Claim, "Claiming", P),
+    "a preview from before the last attempt does not count": (
+        edited(DUE_UPDATE, last_effect=CLOCK - 3, preview=replace(PLAN, as_of=CLOCK - 3)), PreviewUpdate, "Previewing", P),
+    "outputs are not read while an update may still land": (
+        edited(OPEN_UPDATE, unresolved_since=CLOCK - 60, outputs=None), Nothing, "AwaitingAnswer", P),
+    "outputs are read again when the spec is not the applied one": (
+        edited(GOOD_UPDATE, made=stack("UPDATE_COMPLETE", by=UPDATE), outputs=None, machine=active(generation=3)),
+        ReadOutputs, "ReadingOutputs", P),
+    "an update in its pause waits for admission": (
+        edited(LATE_UPDATE, admission=NO_FLAVOR), Nothing, "FlavorNotFound", B),
+    "a failed update that an edit made needless is ended as failed": (
+        edited(LATE_UPDATE, made=stack()), Settle, "Claiming", P),
     "what differs without an edit is left alone": (edited(machine=active()), Nothing, "Active", S),
-    "an unsent update that is not admitted any more is ended": (
-        edited(OPEN_UPDATE, held=HELD_UPDATE, admission=NO_FLAVOR), Settle, "Claiming", P),
+    "an unsent update that is not admitted any more waits": (
+        edited(OPEN_UPDATE, held=HELD_UPDATE, admission=NO_FLAVOR), Nothing, "FlavorNotFound", B),
     "a stack that failed in another way is not updated": (
         edited(made=stack("CHECK_FAILED", inputs="other")), Nothing, "StackFailed", B),
     "an update of an old stack is in progress": (

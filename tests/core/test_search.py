@@ -42,8 +42,14 @@ SEARCHES: dict[str, tuple[Case, State]] = {
         Case(retain=True, terminating=True),
         State(budget(1)),
     ),
-    "onStackMissing: Error, with any one fault": (Case(report_missing=True), State(budget(1))),
-    "a restored VM, with any one fault": (Case(restored=True), State(budget(1))),
+    "onStackMissing: Error, with a stack that goes": (
+        Case(report_missing=True),
+        State(budget(1, "gone", "untagged", "crash", "lost", "late")),
+    ),
+    "a restored VM, with any one fault of its beginning": (
+        Case(restored=True),
+        State(budget(1, "crash", "lost", "refused", "twice", "unwritten", "foreign", "failed")),
+    ),
     "a restored VM whose stack is there, with any one fault": (Case(restored=True), RESTORED_WITH_STACK(budget(1))),
     "in a namespace that is going, with any one fault": (Case(terminating=True), State(budget(1))),
 }
@@ -60,8 +66,8 @@ WITHOUT: dict[decide.Rule, str] = {
     present.a_failed_create_is_recorded: "liveness",
     present.a_failed_stack_is_cleaned_up_before_the_next_try: "liveness",
     present.outputs_are_read_once: "the status tells of another server",
-    update.an_update_is_claimed_first: "liveness",
-    update.an_unanswered_update_may_still_land: "I5",
+    update.an_update_is_previewed: "without its preview",
+    update.an_update_is_claimed_first: "I5",
     present.a_complete_stack_is_settled: "liveness",
     present.an_unanswered_create_may_still_land: "I1",
     present.a_create_follows_a_look_after_its_claim: "I1",
@@ -86,7 +92,7 @@ def test_the_search_notices(rule: decide.Rule, guarantee: str, monkeypatch: pyte
 
 def test_the_diagram_of_phases_is_what_happens() -> None:
     """Every arrow of docs/states.md is walked, and no change of phase leads anywhere else."""
-    search = Search(Case(phases=True), State(budget(1, "closed", "failed", "gone", "edit")))
+    search = Search(Case(phases=True), State(budget(1, "closed", "failed", "gone", "untagged")))
     search.run()
     arrows = {(before, after) for before, after, _ in PHASES}
     assert arrows <= search.phases

@@ -30,6 +30,12 @@ def test_an_update_that_failed_half_way_frees_nothing() -> None:
     assert placed(["b", "d"], ("", "b", "c"), ("a", "b")) == ("", "b", "", "d")
 
 
+def test_what_the_stack_has_now_wins_over_what_it_had() -> None:
+    """A restored status may be older than the stack."""
+    assert placed(["a", "c"], ("c",), ("a",)) == ("c", "a")
+    assert placed(["a"], ("c",), ("a",)) == ("", "a")
+
+
 def test_without_a_slot_that_was_free_there_is_none() -> None:
     assert placed(["x"], tuple("abcdefgh")) is None
 

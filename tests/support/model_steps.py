@@ -99,7 +99,7 @@ def _look(state: State, action: LookByName | LookById | ReadOutputs | PreviewUpd
             if _find(state, stack_id):
                 yield f"read outputs of {stack_id}", state.remember(outputs=stack_id)
         case PreviewUpdate(_, stack_id, wanted):
-            yield f"preview the update of {stack_id}", state.remember(preview=(stack_id, _variant(wanted)))
+            yield f"preview the update of {stack_id}", state.remember(preview=(state.clock, stack_id, _variant(wanted)))
 
 
 def _find(state: State, stack_id: str) -> tuple[Made, ...]:
@@ -264,7 +264,8 @@ def _check_update(state: State, world: World, update: UpdateStack) -> None:
     demand(not flying, "I5: an update while another may still land")
     demand(all(s.ours or s.lost_at for s in _find(state, update.stack_id)), "I3: a foreign stack is updated")
     asked = state.memory.preview
-    demand(asked == (update.stack_id, _variant(update.inputs)), "an update without its preview")
+    demand(asked and asked[1:] == (update.stack_id, _variant(update.inputs)), "an update without its preview")
+    demand(asked and asked[0] > state.memory.effect, "an update with a preview from before the last effect")
 
 
 def land(state: State, flight: Flight) -> State:

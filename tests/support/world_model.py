@@ -147,8 +147,8 @@ class Memory(NamedTuple):
     named: Look | None = None
     probe: Look | None = None
     outputs: str | None = None
-    preview: tuple[str, int] | None = None
-    """A stack, and the variant that an update to was previewed."""
+    preview: tuple[int, str, int] | None = None
+    """When it was asked for, a stack, and the variant that an update to was previewed."""
 
     claimable: bool = True
 
@@ -323,7 +323,7 @@ def seen(vm: Object, memory: Memory, clock: int, admitted: bool, case: Case) -> 
         named=seen_listing(memory.named, case),
         probe=probe
         and Probe(seconds(probe.as_of), probe.of, seen_stack(probe.stacks[0], case) if probe.stacks else None),
-        preview=previewed and Preview(0.0, previewed[0], inputs(previewed[1]).hash, Plan()),
+        preview=previewed and Preview(seconds(previewed[0]), previewed[1], inputs(previewed[2]).hash, Plan()),
         operations=tuple(seen_record(record) for record in memory.operations or ()),
         held=held(memory.held),
         unresolved_since=seconds(memory.unresolved),
@@ -386,6 +386,7 @@ def normal(state: State) -> State:
     moments |= {record.claimed for record in records if record.is_open and record.outcome is None} | (
         {memory.held.since} if memory.held else set()
     )
+    moments |= {memory.preview[0]} if memory.preview else set()
     for stack in (*state.stacks, *(stack for look in looks if look for stack in look.stacks)):
         moments |= {stack.lost_at} if stack.lost_at is not None else set()
     now, places, new = state.clock // WAIT, [0] * (AGES + 1), {}
@@ -417,6 +418,7 @@ def normal(state: State) -> State:
             operations=None if memory.operations is None else tuple(map(record, memory.operations)),
             held=memory.held
             and memory.held._replace(attempt=min(memory.held.attempt, ATTEMPTS), since=new[memory.held.since]),
+            preview=memory.preview and (new[memory.preview[0]], *memory.preview[1:]),
             unresolved=new[memory.unresolved],
             effect=new[memory.effect],
             effects=min(memory.effects, 3),

@@ -162,7 +162,7 @@ def _ended(world: World) -> Decision | None:
     for operation in world.operations:
         if not is_open(operation):
             continue
-        if operation.spec.type is OperationType.CREATE:
+        if operation.spec.type is not OperationType.DELETE:
             return _end(operation.metadata.name, "The VM was deleted before it was complete.")
         settle = Settle(operation.metadata.name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, world.recorded_id)
         return progress(settle, Reason.DELETING, "The stack is gone.")

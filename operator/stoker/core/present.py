@@ -121,9 +121,11 @@ def outputs_are_read_once(world: World) -> Decision | None:
     stack, recorded = world.kept, world.vm.status.stack
     if stack is None or world.outputs is not None or not (stack.complete or world.update_failed):
         return None
+    if world.unanswered_update is not None:
+        return None  # it may land yet, and what is read now would be kept
     is_known = recorded and recorded.id == stack.id and world.vm.status.server_id
     just_ended = any(operation and is_open(operation) for operation in (world.create, world.update))
-    if is_known and stack.complete and not just_ended:
+    if is_known and not just_ended and not world.edited:
         return None
     return progress(ReadOutputs(stack.id), Reason.READING_OUTPUTS, f"Reading the outputs of stack {stack.id}.")
 

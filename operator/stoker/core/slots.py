@@ -21,13 +21,17 @@ def placed(names: Sequence[str], *known: Slots) -> Slots | None:
     `known` are the assignments that a stack may hold in part, the newest first: the one it was asked for last, and the
     one of its last complete update.
     """
-    slots = {name: slot for assigned in reversed(known) for slot, name in enumerate(assigned) if name in names}
-    taken = {slot for assigned in known for slot, name in enumerate(assigned) if name}
-    free = (slot for slot in range(VOLUME_SLOTS) if slot not in taken)
+    owners: dict[int, str] = {}
+    slots: dict[str, int] = {}
+    for assigned in known:
+        for slot, name in enumerate(assigned):
+            if name and owners.setdefault(slot, name) == name and name in names:
+                slots.setdefault(name, slot)
+    free = (slot for slot in range(VOLUME_SLOTS) if slot not in owners)
     for name in names:
         if name not in slots:
-            if (slot := next(free, None)) is None:
+            if (unused := next(free, None)) is None:
                 return None
-            slots[name] = slot
+            slots[name] = unused
     by_slot = {slot: name for name, slot in slots.items()}
     return tuple(by_slot.get(slot, "") for slot in range(max(by_slot, default=-1) + 1))

@@ -101,7 +101,7 @@ def _phase(world: World, decision: Decision) -> Phase:
 
 def _applied(world: World, stack: Stack | None) -> int | None:
     """Return the generation that the stack is complete for: not before its update's operation is ended."""
-    if stack and stack.complete and world.current and not (world.update and is_open(world.update)):
+    if stack and stack.complete and (world.current or world.updated) and not (world.update and is_open(world.update)):
         return world.generation
     return world.vm.status.applied_generation
 

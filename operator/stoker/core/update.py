@@ -62,10 +62,11 @@ def an_update_that_is_over_is_ended(world: World) -> Decision | None:
     if update is None or stack is None or not is_open(update):
         return None
     name, sent = update.metadata.name, update.status.outcome is not None
-    if sent and stack.complete and (_is_of(stack, update) or world.current):
+    failed = update.status.outcome is AttemptOutcome.FAILED
+    if sent and stack.complete and (_is_of(stack, update) or (world.current and not failed)):
         settle = Settle(name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id)
         return progress(settle, Reason.ADOPTING, f"Stack {stack.id} is updated.")
-    if _wanted(world) is not None and update.spec.generation == world.generation:
+    if update.spec.generation == world.generation and not (stack.complete and world.current):
         return None
     settle = Settle(name, OperationState.FAILED, AttemptOutcome.FAILED, message="The spec was edited again.")
     return progress(settle, Reason.CLAIMING, "The spec was edited: the update is ended.")
@@ -81,7 +82,7 @@ def an_edit_needs_admission(world: World) -> Decision | None:
 def a_failed_update_backs_off(world: World) -> Decision | None:
     """A failed attempt waits for its time, a failed operation for a new generation."""
     update = world.update
-    if _wanted(world) is None or update is None or update.status.outcome is not AttemptOutcome.FAILED:
+    if _wanted(world) is None or update is None:
         return None
     return not_due(world, update)
 
@@ -94,6 +95,8 @@ def an_update_is_previewed(world: World) -> Decision | None:
     stack, inputs = wanted
     if preview is None or (preview.stack_id, preview.inputs_hash) != (stack.id, inputs.hash):
         return _preview(wanted)
+    if preview.as_of <= world.last_effect:
+        return _preview(wanted)  # a failed attempt may have left a server that the next one would replace
     if isinstance(preview.plan, Fault):
         return _refused(world, wanted, preview.as_of, preview.plan)
     if world.vm.spec.allow_replace or not preview.plan.losses:

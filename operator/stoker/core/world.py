@@ -164,7 +164,15 @@ class World:
     @property
     def edited(self) -> bool:
         """Tell whether the spec is not the one that the stack is known to be complete for."""
-        return self.vm.status.applied_generation != self.generation
+        return self.vm.status.applied_generation != self.generation and not self.updated
+
+    @property
+    def updated(self) -> bool:
+        """Tell whether an update to this generation's spec succeeded."""
+        match self.update:
+            case VirtualMachineOperation(spec=spec, status=status):
+                return spec.generation == self.generation and status.state is OperationState.SUCCEEDED
+        return False
 
     @property
     def update_failed(self) -> bool:
@@ -191,8 +199,12 @@ class World:
 
     @property
     def update(self) -> VirtualMachineOperation | None:
-        """The newest update operation."""
-        updates = [operation for operation in self.operations if operation.spec.type is OperationType.UPDATE]
+        """The newest update operation of this object.
+
+        The cause of an update begins with the object's UID: a restored object counts its generations anew.
+        """
+        mine = f"{self.vm.metadata.uid}/"
+        updates = [operation for operation in self.operations if operation.spec.cause.startswith(mine)]
         return max(updates, key=lambda operation: operation.spec.generation, default=None)
 
     @property
