@@ -274,6 +274,10 @@ PRESENT_ROWS: dict[str, Row] = {
         edited(DUE_UPDATE, last_effect=CLOCK - 3, preview=replace(PLAN, as_of=CLOCK - 3)), PreviewUpdate, "Previewing", P),
     "outputs are not read while an update may still land": (
         edited(OPEN_UPDATE, unresolved_since=CLOCK - 60, outputs=None), Nothing, "AwaitingAnswer", P),
+    "an edit after an update that succeeded is previewed": (
+        edited(GOOD_UPDATE, machine=active(generation=3), preview=None), PreviewUpdate, "Previewing", P),
+    "outputs are read again after a crash between an update's end and its status": (
+        edited(GOOD_UPDATE, made=stack("UPDATE_COMPLETE", by=UPDATE), outputs=None), ReadOutputs, "ReadingOutputs", P),
     "outputs are read again when the spec is not the applied one": (
         edited(GOOD_UPDATE, made=stack("UPDATE_COMPLETE", by=UPDATE), outputs=None, machine=active(generation=3)),
         ReadOutputs, "ReadingOutputs", P),

@@ -12,7 +12,7 @@ PHASES = (
     ("Provisioning", "Error", "failed, backs off"),
     ("Error", "Provisioning", "corrected, or next attempt"),
     ("Active", "Error", "edit that cannot be applied, stack failed or missing"),
-    ("Active", "Provisioning", "stack missing, and made anew"),
+    ("Active", "Provisioning", "edited, or stack missing and made anew"),
     ("Error", "Active", "as its spec asks again"),
     ("Requested", "Deleting", "deleted"),
     ("Provisioning", "Deleting", "deleted"),

@@ -125,7 +125,8 @@ def outputs_are_read_once(world: World) -> Decision | None:
         return None  # it may land yet, and what is read now would be kept
     is_known = recorded and recorded.id == stack.id and world.vm.status.server_id
     just_ended = any(operation and is_open(operation) for operation in (world.create, world.update))
-    if is_known and not just_ended and not world.edited:
+    # Applied is written together with what was read: without it, a crash may have come between end and status.
+    if is_known and not just_ended and world.vm.status.applied_generation == world.generation:
         return None
     return progress(ReadOutputs(stack.id), Reason.READING_OUTPUTS, f"Reading the outputs of stack {stack.id}.")
 
