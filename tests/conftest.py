@@ -13,6 +13,7 @@ from simulator.local import Simulator
 from support.cluster import Cluster
 from support.openstack_projects import Project, create_project, delete_project
 from support.operator import OperatorThread
+from support.simulated_cluster import SimulatedCluster, simulated_cluster
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +48,18 @@ def project(onboarded: LocalSettings) -> Iterator[Project]:
 
 
 @pytest.fixture
-def cluster(onboarded: LocalSettings, project: Project) -> Iterator[Cluster]:
+def cluster(onboarded: LocalSettings, project: Project) -> Iterator[Cluster[Project]]:
     """A namespace and a Tenant of its own on the real API server."""
     cluster = Cluster(onboarded, project)
+    cluster.open()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def simulated(onboarded: LocalSettings, simulator: Simulator) -> Iterator[SimulatedCluster]:
+    """The same, with the simulator for a cloud."""
+    cluster = simulated_cluster(onboarded, simulator)
     cluster.open()
     yield cluster
     cluster.close()

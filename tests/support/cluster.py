@@ -6,11 +6,11 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import onboard
 from localenv.settings import LocalSettings
-from support.openstack_projects import Project
+from support.openstack_projects import HeatStack
 
 PATIENCE = 240.0
 """Longest wait for something that must happen, seconds: it bounds a failing test, and no passing one needs it."""
@@ -27,16 +27,37 @@ def wait_until(what: str, probe: Callable[[], Any], patience: float = PATIENCE) 
         time.sleep(0.2)
 
 
+class Owner(Protocol):
+    """An OpenStack project, real or simulated, whose VMs the namespace holds."""
+
+    name: str
+    id: str
+    application_credential_id: str
+    application_credential_secret: str
+
+    def stacks(self) -> list[HeatStack]: ...
+
+
+Of = TypeVar("Of", bound=Owner)
+
+
 @dataclass
-class Cluster:
+class Cluster(Generic[Of]):
     """One namespace with its Tenant."""
 
     settings: LocalSettings
-    project: Project
+    project: Of
+    cloud: dict[str, Any] = field(default_factory=dict)
+    """The Cloud object; by default that of the local environment."""
+
+    tenant_spec: dict[str, Any] = field(default_factory=dict)
+    """Fields of the Tenant's spec, on the wire, that differ from the default."""
+
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.name = self.project.name
+        self.cloud = self.cloud or onboard.cloud(self.settings)
 
     def open(self) -> None:
         """Make the namespace, the Secret and the Tenant."""
@@ -49,14 +70,10 @@ class Cluster:
             "subjects": [{"kind": "ServiceAccount", "name": "stoker", "namespace": onboard.NAMESPACE}],
         }
         onboard.apply(self.settings, [namespace])
-        onboard.apply(
-            self.settings,
-            [
-                role,
-                onboard.cloud(self.settings),
-                *onboard.tenant(self.name, self.project.id, self.credential(), [self.name]),
-            ],
-        )
+        cloud_name = self.cloud["metadata"]["name"]
+        secret, tenant = onboard.tenant(self.name, self.project.id, self.credential(), [self.name], cloud_name)
+        tenant["spec"] |= self.tenant_spec
+        onboard.apply(self.settings, [role, self.cloud, secret, tenant])
 
     def credential(self) -> dict[str, str]:
         """Return the Secret's content: the project's restricted application credential."""
@@ -81,6 +98,8 @@ class Cluster:
         self.kubectl("delete", "ostenant", self.name, "--ignore-not-found", "--wait=false")
         self.kubectl("delete", "secret", f"{self.name}-openstack", "-n", onboard.NAMESPACE, "--ignore-not-found")
         self.kubectl("delete", "namespace", self.name, "--ignore-not-found", "--wait=false")
+        if self.cloud["metadata"]["name"] == self.name:
+            self.kubectl("delete", "oscloud", self.name, "--ignore-not-found", "--wait=false")
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         return onboard.kubectl(self.settings, *arguments, text=text)
@@ -146,7 +165,15 @@ class Cluster:
         """Wait until the namespace has no VM."""
         wait_until("all VMs to be gone", lambda: not self.vms())
 
-    def stacks(self) -> list[Any]:
+    def tenant(self) -> dict[str, Any]:
+        """Return the Tenant."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", "ostenant", self.name, "-o", "json"))
+        return found
+
+    def patch_tenant(self, patch: dict[str, Any]) -> None:
+        self.kubectl("patch", "ostenant", self.name, "--type=merge", "-p", json.dumps(patch))
+
+    def stacks(self) -> list[HeatStack]:
         """Return the project's stacks, as its own user lists them."""
         return self.project.stacks()
 
