@@ -33,6 +33,7 @@ from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.loop import Reconciler
 from stoker.reconcile.memory import VmCache
 from stoker.reconcile.queue import Priority, WorkQueue
+from stoker.reconcile.quota import QuotaService
 from stoker.reconcile.sweeper import Sweeper
 from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail, open_trail
@@ -56,7 +57,9 @@ class Operator:
         self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
         objects = Objects(kube, leader.holder)
         timing = Timing(create_deadline=settings.create_deadline_seconds)
-        gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing)
+        self._quota = QuotaService(kube, self._cache, self.queue, self.directory, leader.check)
+        self._cache.freed = self._quota.freed
+        gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing, self._quota)
         minutes = settings.stack_timeout_minutes
         effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, minutes, trail)
         self._reconciler = Reconciler(self._cache, self.queue, gatherer, effects, objects, Events(kube, leader.holder))
@@ -106,6 +109,8 @@ class Operator:
             store[name] = item
         if item is None or known is None or known.spec != item.spec:
             self.directory.changed()
+            if plural == "tenants":
+                self._quota.ask(name)
             if plural != "clouds":
                 self._wake_namespaces(None)
 
@@ -136,6 +141,7 @@ class Operator:
         for task in [*jobs[:2], *jobs[3:], ending]:
             task.cancel()
         outcomes = await asyncio.gather(*jobs, ending, return_exceptions=True)
+        await self._quota.stop()
         for runtime in self.directory.runtimes.values():
             await runtime.stop()
         for outcome in outcomes:

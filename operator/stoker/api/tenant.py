@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from stoker.api.base import CloudName, Model, Name, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
+from stoker.api.quota import Admission, Amounts, Quota
 
 
 class NetworkProfile(Model):
@@ -64,6 +65,7 @@ class TenantSpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ]
+    quota: Annotated[Quota | None, Field(description="What its VMs may take together; unlimited when absent.")] = None
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -106,6 +108,8 @@ class TenantStatus(StatusModel):
     last_sweep_time: Annotated[
         Time | None, Field(description="When stacks and objects were last compared and the report changed.")
     ] = None
+    used: Annotated[Amounts | None, Field(description="What its VMs take of the quota; absent without one.")] = None
+    admission: Annotated[Admission | None, Field(description="The newest batch of VMs that the quota admitted.")] = None
 
 
 class Tenant(Resource):

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from stoker.api.base import Boolean, CloudName, Integer, Message, Model, Name, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
 from stoker.api.errors import ErrorCode
+from stoker.api.quota import Amounts
 
 USER_DATA_BYTES = 49_149
 """Most bytes of user data, UTF-8. Nova refuses more than 65,535 characters of base64 (nova schema `user_data`)."""
@@ -270,7 +271,7 @@ class VirtualMachineStatus(StatusModel):
         tuple[Condition, ...],
         Field(
             max_length=16,
-            description="Ready, Reconciling, Stalled.",
+            description="Ready, Reconciling, Stalled, QuotaReserved.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
@@ -284,6 +285,7 @@ class VirtualMachineStatus(StatusModel):
     public_ip: Annotated[str | None, Field(max_length=64, description="Floating address, when asked for.")] = None
     operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None
     last_error: Annotated[LastError | None, Field(description="The last error, until something succeeds.")] = None
+    reserved: Annotated[Amounts | None, Field(description="What is reserved for it of the Tenant's quota.")] = None
     requested_at: Annotated[Time | None, Field(description="When Stoker first saw the VM.")] = None
     provisioning_at: Annotated[Time | None, Field(description="When Heat first accepted a stack for it.")] = None
     active_at: Annotated[Time | None, Field(description="When the VM first became Active.")] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from stoker.api.conditions import Condition, ConditionStatus, ConditionType, merge
+from stoker.api.quota import Amounts
 from stoker.api.virtualmachine import (
     DesiredState,
     LastError,
@@ -18,6 +19,7 @@ from stoker.core.classify import redacted
 from stoker.core.faults import one_line
 from stoker.core.identity import tag_value
 from stoker.core.inputs import Inputs
+from stoker.core.quota import Denied, Reserved, Verdict, describe
 from stoker.core.stack import Stack
 from stoker.core.world import World, is_open
 
@@ -29,6 +31,7 @@ _READY = {
 
 _PASSING = {
     Reason.ENROLLING,
+    Reason.RESERVING,
     Reason.CLAIMING,
     Reason.LOOKING,
     Reason.ADOPTING,
@@ -51,14 +54,16 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
     """
     old, stack = world.vm.status, world.ours[0] if world.ours else None
     outputs = world.outputs
-    phase = _phase(world, decision)
+    phase, applied = _phase(world, decision), _applied(world, stack)
     return VirtualMachineStatus(
         observed_generation=world.generation,
         id=world.identity.id,
         phase=phase,
         desired_state=DesiredState.ABSENT if world.deleting else DesiredState.PRESENT,
-        applied_generation=_applied(world, stack),
-        conditions=conditions(old.conditions, decision, generation=world.generation, now=world.now),
+        applied_generation=applied,
+        conditions=conditions(
+            old.conditions, decision, generation=world.generation, now=world.now, quota=world.quota
+        ),
         stack=_stack(world, stack),
         volume_slots=outputs.volume_slots if outputs and stack and stack.complete else old.volume_slots,
         server_id=(outputs.server_id if outputs else None) or old.server_id,
@@ -66,6 +71,7 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
         public_ip=(outputs.public_ip or None) if outputs else old.public_ip,
         operation=_operation(world, decision),
         last_error=_last_error(old.last_error, decision, world.now),
+        reserved=_reserved(world, applied),
         requested_at=old.requested_at or world.now,
         provisioning_at=old.provisioning_at or (world.now if stack else None),
         active_at=old.active_at or (world.now if phase is Phase.ACTIVE else None),
@@ -74,9 +80,9 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
 
 
 def conditions(
-    old: tuple[Condition, ...], decision: Decision, *, generation: int, now: datetime
+    old: tuple[Condition, ...], decision: Decision, *, generation: int, now: datetime, quota: Verdict | None = None
 ) -> tuple[Condition, ...]:
-    """Return the conditions that follow from a decision's outlook."""
+    """Return the conditions that follow from a decision's outlook, and what the quota says."""
     reason, message = decision.reason.value, decision.message
     ready = _READY.get(decision.outlook, ConditionStatus.FALSE)
     wanted = {ConditionType.READY: (ready, reason, message)}
@@ -84,6 +90,12 @@ def conditions(
         wanted[ConditionType.STALLED] = (ConditionStatus.TRUE, reason, message)
     elif decision.outlook is not Outlook.SETTLED:
         wanted[ConditionType.RECONCILING] = (ConditionStatus.TRUE, reason, message)
+    match quota:
+        case Reserved(amounts):
+            said = f"Reserved are {describe(amounts)}."
+            wanted[ConditionType.QUOTA_RESERVED] = (ConditionStatus.TRUE, Reason.RESERVED.value, said)
+        case Denied(fault):
+            wanted[ConditionType.QUOTA_RESERVED] = (ConditionStatus.FALSE, fault.code.value, fault.sentence)
     return merge(old, wanted, generation=generation, now=now)
 
 
@@ -104,6 +116,17 @@ def _applied(world: World, stack: Stack | None) -> int | None:
     if stack and stack.complete and (world.current or world.updated) and not (world.update and is_open(world.update)):
         return world.generation
     return world.vm.status.applied_generation
+
+
+def _reserved(world: World, applied: int | None) -> Amounts | None:
+    """Return what stays reserved: what an edit no longer needs is given back when the stack is made from it.
+
+    More is reserved by an admission only (`reconcile.reserving`), never here.
+    """
+    old = world.vm.status
+    if isinstance(world.quota, Reserved) and applied == world.generation != old.applied_generation:
+        return world.quota.once_applied
+    return old.reserved
 
 
 def _stack(world: World, stack: Stack | None) -> StackStatus | None:

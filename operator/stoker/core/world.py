@@ -15,6 +15,7 @@ from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import Inputs
+from stoker.core.quota import Verdict
 from stoker.core.stack import Listing, Outputs, Preview, Probe, Stack, Unknown
 
 
@@ -86,6 +87,9 @@ class World:
     clock: float
     listing: Listing | Unknown | None
     """This VM's part of the tenant's newest listing; None before there was one."""
+
+    quota: Verdict | None = None
+    """What the Tenant's quota says of this VM; None without a quota."""
 
     named: Listing | None = None
     """The newest look by the stack's name: the only one that shows a foreign stack."""

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from stoker import metrics
 from stoker.api.errors import ErrorCode
 from stoker.api.tenant import Tenant
+from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
 from stoker.core.identity import cluster_tags, tag_value
 from stoker.core.stack import Listing, Stack, Unknown
@@ -73,6 +74,9 @@ class TenantRuntime:
     """Wakes all VMs of the tenant of that name."""
 
     project: Project | None = None
+    catalog: Catalog | None = None
+    """What the project's cloud offers, None before it was read."""
+
     fault: Fault | None = None
     """Why the tenant cannot be used, from its newest verification."""
 
