@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -24,7 +26,6 @@ from stoker.kube.client import Access, KubeClient, open_session, path
 from stoker.kube.events import Events
 from stoker.kube.lease import Leader, LeaseLostError
 from stoker.kube.objects import Objects
-from stoker.openstack.base import Credentials, Endpoint, Project
 from stoker.openstack.client import connect
 from stoker.openstack.credentials import parse_credentials
 from stoker.reconcile.directory import Connect, Directory
@@ -58,7 +59,6 @@ class Operator:
         objects = Objects(kube, leader.holder)
         timing = Timing(create_deadline=settings.create_deadline_seconds)
         self._quota = QuotaService(kube, self._cache, self.queue, self.directory, leader.check)
-        self._cache.freed = self._quota.freed
         gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing, self._quota)
         minutes = settings.stack_timeout_minutes
         effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, minutes, trail)
@@ -231,8 +231,6 @@ def _text(data: object) -> str | None:
     text = data.decode() if isinstance(data, bytes) else str(data)
     if "-----BEGIN" in text:
         return text
-    from base64 import b64decode  # noqa: PLC0415
-
     return b64decode(text).decode()
 
 
@@ -264,14 +262,9 @@ async def run(
         if stop.is_set():
             return
 
-        def connector(endpoint: Endpoint, credentials: Credentials) -> Project:
-            return connect(
-                endpoint,
-                credentials,
-                timeout=settings.call_timeout_seconds,
-                create_timeout=settings.create_timeout_seconds,
-            )
-
+        connector = partial(
+            connect, timeout=settings.call_timeout_seconds, create_timeout=settings.create_timeout_seconds
+        )
         metrics.LEADER.set(1)
         anchors = Anchors(kube, settings.namespace, settings.replica)
         trail = await open_trail(settings.audit_dir, settings.audit_file_mib, anchors, leader)

@@ -191,6 +191,25 @@ def claimant(vm: VirtualMachine, vm_id: str, flavors: Flavors, *, seen: bool) ->
     )
 
 
+def unread(uid: str, vm_id: str, reserved: Amounts | None) -> Claimant:
+    """Return a VM that does not fit this version's schema: what is reserved on it counts, and it gets no more."""
+    return Claimant(
+        uid=uid,
+        id=vm_id,
+        namespace="",
+        name="",
+        version="",
+        generation=0,
+        created=None,
+        flavor="",
+        holds=reserved,
+        asks=Amounts(),
+        built=False,
+        applied=False,
+        asking=False,
+    )
+
+
 def asked(spec: VirtualMachineSpec, flavors: Flavors) -> Amounts:
     """Return what a VM of that spec takes; what depends on a flavor of unknown size is not known."""
     size = flavors.get(spec.flavor)
@@ -271,6 +290,8 @@ def _doubles(vms: Iterable[Claimant]) -> set[str]:
 
 def _no_room(tenant: str, limits: Quota, used: Amounts, more: Mapping[str, int], lacking: set[str]) -> Fault:
     parts = [
-        f"{UNITS[r]}: {more[r]} more asked for, {some(used, r)} of {some(limits, r)} used" for r in UNITS if r in lacking
+        f"{UNITS[r]}: {more[r]} more asked for, {some(used, r)} of {some(limits, r)} used"
+        for r in UNITS
+        if r in lacking
     ]
     return Fault(ErrorCode.QUOTA_EXCEEDED, f"no room in the quota of the Tenant {tenant}: {'; '.join(parts)}")

@@ -61,9 +61,7 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
         phase=phase,
         desired_state=DesiredState.ABSENT if world.deleting else DesiredState.PRESENT,
         applied_generation=applied,
-        conditions=conditions(
-            old.conditions, decision, generation=world.generation, now=world.now, quota=world.quota
-        ),
+        conditions=conditions(old.conditions, decision, generation=world.generation, now=world.now, quota=world.quota),
         stack=_stack(world, stack),
         volume_slots=outputs.volume_slots if outputs and stack and stack.complete else old.volume_slots,
         server_id=(outputs.server_id if outputs else None) or old.server_id,

@@ -64,6 +64,7 @@ class QuotaService:
     ) -> None:
         self._cache, self._queue, self._directory = cache, queue, directory
         self._reserving = Reserving(api, may_act)
+        cache.freed = self.freed
         self._judged: dict[str, dict[str, Judged]] = {}
         """Tenant → UID → why not."""
 
@@ -137,8 +138,8 @@ class QuotaService:
         if tenant not in self._directory.tenants:
             metrics.observe_quota(tenant, None, None)
             return False
-        if runtime is None:
-            return True  # it is connected in a moment
+        if runtime is None or (runtime.project and not runtime.fault and not runtime.catalog):
+            return True  # it is connected, or its flavors are read, in a moment
         flavors, snapshot = flavors_of(runtime), runtime.snapshot
         batch = await self._reserving.batch(tenant, flavors, frozenset(snapshot.by_vm if snapshot else ()))
         for raw in batch.stored:

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from stoker.api.quota import BATCH, Admission, Amounts, Grant, Quota
 from stoker.api.tenant import Tenant
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.quota import Claimant, Denied, Flavors, claimant, largest, limited, plan
+from stoker.core.quota import Claimant, Denied, Flavors, claimant, largest, limited, plan, unread
 from stoker.kube.client import KubeError, merge_patch, path
 from stoker.kube.objects import VMS
 from stoker.reconcile.memory import identity_of
@@ -106,12 +106,8 @@ class Reserving:
             for number, raw in enumerate(items):
                 if number % PARSED == PARSED - 1:
                     await asyncio.sleep(0)
-                vm_id = identity_of(raw)
-                try:
-                    vm = VirtualMachine.model_validate(raw)
-                except ValidationError:
-                    vm = _bare(raw)
-                found[vm.metadata.uid] = claimant(vm, vm_id, flavors, seen=vm_id in seen)
+                vm = _claimant(raw, flavors, seen)
+                found[vm.uid] = vm
         return found
 
     async def _admit(self, tenant: Tenant, granted: Mapping[str, Amounts], used: Amounts | None) -> Tenant:
@@ -168,6 +164,15 @@ class Reserving:
         patch = merge_patch(vm.holds.to_wire() if vm.holds else {}, amounts.to_wire())
         where = path(VMS, vm.namespace, vm.name, "status")
         return await self._api.merge(where, {"metadata": guard, "status": {"reserved": patch}})
+
+
+def _claimant(raw: dict[str, Any], flavors: Flavors, seen: frozenset[str]) -> Claimant:
+    vm_id = identity_of(raw)
+    try:
+        return claimant(VirtualMachine.model_validate(raw), vm_id, flavors, seen=vm_id in seen)
+    except ValidationError:
+        metadata, reserved = raw["metadata"], (raw.get("status") or {}).get("reserved")
+        return unread(metadata["uid"], vm_id, Amounts.model_validate(reserved) if reserved else None)
 
 
 def _over(vm: Claimant | None) -> bool:
