@@ -143,7 +143,6 @@ class QuotaService:
         flavors, snapshot = flavors_of(runtime), runtime.snapshot
         batch = await self._reserving.batch(tenant, flavors, frozenset(snapshot.by_vm if snapshot else ()))
         for raw in batch.stored:
-            metrics.observe_write("reservation")
             self._queue.add(self._cache.store(raw), Priority.USER)
         if batch.used is not None or batch.limits is None:
             self._remember(tenant, batch, flavors)

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from stoker import metrics
 from stoker.api.quota import BATCH, Admission, Amounts, Grant, Quota
 from stoker.api.tenant import Tenant
 from stoker.api.virtualmachine import VirtualMachine
@@ -124,7 +125,9 @@ class Reserving:
         self._may_act()
         guard = {"resourceVersion": tenant.metadata.resource_version}
         where = path("tenants", None, tenant.metadata.name, "status")
-        return Tenant.model_validate(await self._api.merge(where, {"metadata": guard, "status": patch}))
+        written = await self._api.merge(where, {"metadata": guard, "status": patch})
+        metrics.observe_write("admission")
+        return Tenant.model_validate(written)
 
     async def _without(self, tenant: Tenant) -> Batch:
         """Take what is used off a Tenant whose quota was taken away. What is on the VMs stays, and counts for the next one."""
@@ -163,7 +166,9 @@ class Reserving:
         guard = {"uid": vm.uid, "resourceVersion": vm.version}
         patch = merge_patch(vm.holds.to_wire() if vm.holds else {}, amounts.to_wire())
         where = path(VMS, vm.namespace, vm.name, "status")
-        return await self._api.merge(where, {"metadata": guard, "status": {"reserved": patch}})
+        written = await self._api.merge(where, {"metadata": guard, "status": {"reserved": patch}})
+        metrics.observe_write("reservation")
+        return written
 
 
 def _claimant(raw: dict[str, Any], flavors: Flavors, seen: frozenset[str]) -> Claimant:
