@@ -44,6 +44,11 @@ demo: setup ## Play the main job: a manifest becomes a VM, and goes again
 	$(ENV) up
 	$(BIN)/python deploy/local/demo.py
 
+.PHONY: demo-full
+demo-full: setup ## Play what comes after: quota, updates, power, drift, orphans, the audit
+	$(ENV) up
+	$(BIN)/python deploy/local/demo_full.py
+
 .PHONY: run
 run: setup ## Run the operator against the local environment, with the rights it has in a cluster
 	$(BIN)/python deploy/local/operator_run.py
