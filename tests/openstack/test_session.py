@@ -22,7 +22,7 @@ from stoker import __version__
 from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
-from stoker.openstack.base import CloudError, Credentials, Endpoint
+from stoker.openstack.base import CloudError, Credentials, Endpoint, Rights
 from stoker.openstack.client import ProjectClient, connect
 from stoker.openstack.session import LARGEST_BODY
 from support.canned import PROJECT, TOKEN, Canned, CannedCloud, cut, dripping
@@ -118,6 +118,18 @@ def test_a_create_gives_values_as_json_and_keeps_the_request_id(cloud, opened) -
 def test_the_token_says_whose_it_is_and_for_how_long(cloud, opened) -> None:
     facts = opened(cloud).token_facts()
     assert (facts.project, facts.roles, facts.expires_at.year) == (PROJECT, ("member",), 2999)
+
+
+USER = {"id": "u", "name": "u", "domain": {"id": "default", "name": "Default"}}
+
+
+@pytest.mark.parametrize("text", ["2027-01-01T00:00:00.000000", "2027-01-01T00:00:00.000000Z"])
+def test_a_password_that_ends_says_when_with_the_token(cloud, opened, text) -> None:
+    """Keystone leaves the Z out there (read in its source)."""
+    cloud.on("POST", "/v3/auth/tokens", cloud.token(user={**USER, "password_expires_at": text}))
+    project = opened(cloud, password=True)
+    assert project.credentials_end().at == dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+    assert project.rights() == Rights(("member",), by_password=True)
 
 
 # Where requests may go
@@ -330,7 +342,9 @@ def test_a_broken_answer_to_a_create_may_still_land(cloud, opened, broken: Canne
 def test_a_page_of_html_never_reaches_the_message(cloud, opened) -> None:
     cloud.on("POST", STACKS, Canned(502, b"<html>nginx</html>", {"Content-Type": "text/html", "Retry-After": "7"}))
     fault = fault_of(lambda: create(opened(cloud)))
-    assert fault == Fault(ErrorCode.CLOUD_UNAVAILABLE, "create stack vm-1: HTTP 502", definite=False, retry_after=7.0)
+    assert fault == Fault(
+        ErrorCode.CLOUD_UNAVAILABLE, "create stack vm-1: HTTP 502", definite=False, retry_after=7.0, outage=True
+    )
 
 
 def test_a_date_to_come_back_is_a_pause(cloud, opened) -> None:

@@ -156,6 +156,7 @@ class Reason(StrEnum):
     DUPLICATE_STACKS = "DuplicateStacks"
     PREVIEWING = "Previewing"
     UPDATING = "Updating"
+    THROTTLED = "Throttled"
     STUCK = "Stuck"
     DELETING = "Deleting"
     RETAINED = "Retained"
