@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from stoker.core.catalog import Part
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
 from stoker.core.stack import Listing, Outputs, Plan, Probe
@@ -122,6 +123,9 @@ class Project(Protocol):
 
     @property
     def heat(self) -> Heat: ...
+
+    def browse(self, part: Part) -> Any:
+        """Read a part of the catalog: what the field of `Catalog` of that name holds."""
 
     def verify(self) -> None:
         """Get a token and check that it is for the pinned project and that Heat's endpoint is allowed."""
