@@ -77,7 +77,7 @@ class Operator:
             if known and known["metadata"]["uid"] == metadata["uid"]:
                 self._cache.forget(key)
                 self.queue.forget(key)
-            self.directory.vm_gone(key[0])
+            self.directory.vm_gone()
             return
         known = self._cache.objects.get(key)
         self._cache.store(raw)

@@ -162,9 +162,9 @@ def test_a_tenant_that_vms_hold_says_so_and_is_ready_all_the_same() -> None:
 
 
 def test_what_holds_a_tenant_is_counted_and_the_first_are_named() -> None:
-    assert blocked_message(("a/1",)).startswith("1 VirtualMachines of its namespaces are left: a/1. The Tenant goes")
+    assert blocked_message(("a/1",)).startswith("1 VirtualMachines are left: a/1. The Tenant goes")
     many = blocked_message(tuple(f"a/{n}" for n in range(9)))
-    assert many.startswith("9 VirtualMachines of its namespaces are left: a/0, a/1, a/2, a/3, a/4, …. ")
+    assert many.startswith("9 VirtualMachines are left: a/0, a/1, a/2, a/3, a/4, …. ")
 
 
 # ---- the end of the credentials
@@ -264,7 +264,11 @@ def test_a_vm_holds_the_tenant_of_its_stacks_project_else_the_oldest_of_its_name
     assert [holds(t, raw(project="p"), both) for t in (old, young)] == [True, False]
     assert [holds(t, raw(project="q"), both) for t in (old, young)] == [False, True]
     assert [holds(t, raw(), both) for t in (old, young)] == [True, False]
-    assert not holds(old, raw("elsewhere", "p"), both)
+    assert not holds(old, raw("elsewhere"), both)
+    assert not holds(old, raw("elsewhere", "other"), both)
+    assert holds(old, raw("elsewhere", "p"), both), "its namespace was taken away, its stack was not"
+    heir = tenant("heir", "elsewhere", project="p")
+    assert [holds(t, raw("elsewhere", "p"), [old, heir]) for t in (old, heir)] == [False, True]
     assert holds(old, {"metadata": raw()["metadata"]}, [old]), "without a status"
     assert holds(old, {**raw(), "status": {"stack": {"name": "s"}}}, [old]), "as an older version wrote it"
 

@@ -220,18 +220,20 @@ def conflicts(tenant: Tenant, tenants: Iterable[Tenant]) -> tuple[str, ...]:
 
 
 def holds(tenant: Tenant, vm: dict[str, Any], tenants: Iterable[Tenant]) -> bool:
-    """Tell whether a VM of one of its namespaces keeps the Tenant from going.
+    """Tell whether a VM keeps the Tenant from going.
 
-    A VM with a stack is held by the Tenant of the stack's project, whoever claims its namespace now; one without, by
-    the namespace's Tenant, which among several claims is the oldest.
+    A VM with a stack is held by the Tenant of the stack's project, even where the namespace was taken from it, unless
+    another one has both; a VM without, by the namespace's Tenant, which among several claims is the oldest.
     """
     namespace = vm["metadata"]["namespace"]
-    if namespace not in tenant.spec.namespaces:
-        return False
+    claims = claims_of(namespace, tenants)
     project = ((vm.get("status") or {}).get("stack") or {}).get("projectID")
-    if project:
-        return bool(project == tenant.spec.project_id)
-    return claims_of(namespace, tenants)[0].metadata.name == tenant.metadata.name
+    if not project:
+        return bool(claims) and claims[0].metadata.name == tenant.metadata.name
+    if project != tenant.spec.project_id:
+        return False
+    others = (one for one in claims if one.metadata.name != tenant.metadata.name)
+    return namespace in tenant.spec.namespaces or not any(one.spec.project_id == project for one in others)
 
 
 def finalizers(tenant: Tenant, blocking: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -252,6 +254,6 @@ def blocked_message(blocking: tuple[str, ...]) -> str:
     """Return what holds a Tenant."""
     named = ", ".join(blocking[:NAMED]) + (", …" if len(blocking) > NAMED else "")
     return (
-        f"{len(blocking)} VirtualMachines of its namespaces are left: {named}. The Tenant goes when they are deleted; "
-        "until then it serves them, and takes no new ones."
+        f"{len(blocking)} VirtualMachines are left: {named}. The Tenant goes when they are deleted; until then it "
+        "serves those of its namespaces, and takes no new ones."
     )

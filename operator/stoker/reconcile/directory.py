@@ -82,9 +82,9 @@ class Directory:
         self.changed()
         return plural != "clouds"
 
-    def vm_gone(self, namespace: str) -> None:
+    def vm_gone(self) -> None:
         """Take note that a VM is gone: a Tenant that is being deleted may have waited for it."""
-        if any(t.metadata.deletion_timestamp and namespace in t.spec.namespaces for t in self.tenants.values()):
+        if any(tenant.metadata.deletion_timestamp for tenant in self.tenants.values()):
             self.changed()
 
     def runtime_of(self, namespace: str) -> TenantRuntime | Fault:
@@ -204,10 +204,8 @@ class Directory:
         """Return the VMs that hold a Tenant which is being deleted, read live; None while none is asked for."""
         if tenant.metadata.deletion_timestamp is None:
             return None
-        found: list[dict[str, Any]] = []
         try:
-            for namespace in tenant.spec.namespaces:
-                found += (await self._kube.list(path(VMS, namespace)))[0]
+            found, _ = await self._kube.list(path(VMS))
         except KubeError:
             return None
         mine = [vm["metadata"] for vm in found if tenancy.holds(tenant, vm, self.tenants.values())]
