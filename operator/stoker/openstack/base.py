@@ -102,6 +102,9 @@ class Heat(Protocol):
     ) -> Plan:
         """Ask what that update would do."""
 
+    def unmade_volumes(self, name: str, stack_id: str) -> frozenset[str]:
+        """Return the names of the stack's volumes whose making failed: they hold nothing."""
+
     def delete(self, name: str, stack_id: str) -> str:
         """Ask for the deletion by `{name}/{id}` and return the request's id. Deleting what is gone succeeds."""
 
