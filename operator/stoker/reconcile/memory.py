@@ -12,6 +12,7 @@ from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.asked import ADOPT
 from stoker.core.identity import ID_ANNOTATION
+from stoker.core.limits import Turn
 from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
@@ -37,6 +38,9 @@ class VmMemory:
     preview: Preview | None = None
     candidate: Candidate | None = None
     claimable: bool = True
+    turn: Turn | None = None
+    """The place of its next OpenStack call among those of its user, tenant and cloud."""
+
     failures: int = 0
     """Passes in a row that ended in an unexpected error."""
 
