@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -94,7 +95,8 @@ def test_a_stack_of_somebody_else_s_is_adopted_as_it_is_and_an_edit_of_it_is_pre
     assert [s.tags for s in cluster.stacks()] == [stack.tags]
 
     path = f"/v1/{cluster.project.id}/stacks/{stack.name}/{stack.id}"
-    cluster.project.user.call("PATCH", "HEAT", path, {"tags": "legacy"})
+    with suppress(json.JSONDecodeError):  # Heat answers an update with a page
+        cluster.project.user.call("PATCH", "HEAT", path, {"tags": "legacy"})
     wait_until("the tags to go", lambda: [s.status for s in cluster.stacks()] == ["UPDATE_COMPLETE"])
     cluster.patch("new", {"metadata": {"labels": {"look": "again"}}})
 
