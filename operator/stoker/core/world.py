@@ -13,65 +13,13 @@ from functools import cached_property
 
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
+from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
-from stoker.core.stack import Listing, Outputs, Preview, Probe, Stack, Unknown
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Stack, Unknown
 
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Heat makes the stack, or updates it."""
-
-    stack_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The request certainly had no effect."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """No answer came: the request may still land."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A claim that *this process* stored: only its holder may act on it."""
-
-    operation: str
-    attempt: int
-    since: float
-    """Monotonic seconds when the claim's answer came. Only a look that started later counts for its effect."""
-
-    sent: bool = False
-    """True once the effect's request may have left this process."""
-
-    answer: Accepted | Refused | Lost | None = None
-
-    def of(self, operation: VirtualMachineOperation) -> bool:
-        """Tell whether the claim is on the operation's current attempt."""
-        return (self.operation, self.attempt) == (operation.metadata.name, operation.status.attempts)
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Spans that decisions use, seconds."""
-
-    create_deadline: float = 120.0
-    """How late an unanswered create may land. A loaded Heat took 59 s to accept one (measured, Heat 27.0.1)."""
-
-    stuck_after: float = 3900.0
-    """When an action in progress is called stuck: Heat's own `stack_action_timeout` (3600 s) and some grace."""
-
-    delete_again: float = 600.0
-    """When a deletion in progress is asked for again: an engine that died leaves it so for ever; a second request
-    finishes it (measured, Heat 27.0.1)."""
+__all__ = ["Accepted", "Held", "Lost", "Refused", "Timing", "World", "is_open"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +48,15 @@ class World:
 
     outputs: Outputs | None = None
     preview: Preview | None = None
+    candidate: Candidate | None = None
+    """The newest look at the stack that a person asks to adopt."""
+
+    claimant: str | None = None
+    """Another live object, as namespace/name, that has that stack or asked for it first."""
+
+    key_holder: VirtualMachineOperation | None = None
+    """Another VM's create that the same idempotency key was used for."""
+
     operations: tuple[VirtualMachineOperation, ...] = ()
     """All of this VM's, read live and kept by this process, their only writer."""
 
@@ -295,6 +252,15 @@ class World:
         if self.vm.status.stack:
             return self.vm.status.stack.id
         return self.delete.status.stack_id if self.delete else None
+
+    def name_of(self, stack_id: str) -> str:
+        """Return the name that a stack of the VM has; an adopted one keeps its own."""
+        known = self.vm.status.stack
+        if known and known.id == stack_id:
+            return known.name
+        named: dict[str | None, str] = {stack.id: stack.name for stack in self.ours}
+        named |= {o.status.stack_id: o.spec.stack_name for o in self.operations if o.spec.stack_name}
+        return named.get(stack_id, self.identity.stack_name)
 
     def seen_after(self, moment: float) -> bool:
         """Tell whether a look that counts began after a moment."""
