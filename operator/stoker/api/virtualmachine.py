@@ -184,6 +184,10 @@ class VirtualMachineSpec(Model):
     deletion_policy: Annotated[
         DeletionPolicy, Field(description="When the VM is deleted: delete its stack, or leave it and forget it?")
     ] = DeletionPolicy.DELETE
+    termination_protection: Annotated[
+        Boolean,
+        Field(description="Refuse to delete the VM? A protected VM that is deleted all the same keeps its stack."),
+    ] = False
 
     @model_validator(mode="after")
     def _user_data_comes_once_and_fits(self) -> Self:
@@ -222,12 +226,19 @@ class StackStatus(StatusModel):
     status: Annotated[str | None, Field(max_length=64, description="Status in Heat, for example CREATE_COMPLETE.")] = (
         None
     )
+    project_id: Annotated[str | None, Field(max_length=64, description="Id of the stack's project.")] = None
     status_reason: Annotated[Message | None, Field(description="Heat's reason for the status.")] = None
     inputs_hash: Annotated[
         str | None, Field(max_length=64, description="Fingerprint of template and parameters that Heat has.")
     ] = None
     template_version: Annotated[
         str | None, Field(max_length=128, description="Template version in use, family@vN.")
+    ] = None
+    outdated: Annotated[
+        bool | None,
+        Field(
+            description="True when a Secret, network profile or template changed since: the next edit of the VM applies it."
+        ),
     ] = None
 
 
@@ -286,6 +297,10 @@ class VirtualMachineStatus(StatusModel):
     operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None
     last_error: Annotated[LastError | None, Field(description="The last error, until something succeeds.")] = None
     reserved: Annotated[Amounts | None, Field(description="What is reserved for it of the Tenant's quota.")] = None
+    retry: Annotated[
+        str | None,
+        Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),
+    ] = None
     requested_at: Annotated[Time | None, Field(description="When Stoker first saw the VM.")] = None
     provisioning_at: Annotated[Time | None, Field(description="When Heat first accepted a stack for it.")] = None
     active_at: Annotated[Time | None, Field(description="When the VM first became Active.")] = None

@@ -37,6 +37,9 @@ class Claim:
     stack_id: str | None = None
     """The stack that a delete is for: what was recorded must be proven gone by its id."""
 
+    retry: str | None = None
+    """The request to try now that this attempt answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settle:
@@ -52,6 +55,12 @@ class Settle:
     retained: bool = False
     """True for a delete that left the stack behind."""
 
+    abandoned: bool = False
+    """True when it did so because a person abandoned the VM."""
+
+    failed_stacks: int | None = None
+    """Attempts so far whose stack failed; None when their number did not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retain:
@@ -59,7 +68,10 @@ class Retain:
 
     operation: str
     spec: OperationSpec
-    stack_id: str
+    stack_id: str | None
+    """None when a VM is abandoned of which no stack is known."""
+
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,23 @@ class LookByName:
 class LookById:
     """Look at the recorded stack."""
 
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookToAdopt:
+    """Look at the stack of that id, whatever its name and whoever's."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptStack:
+    """Give a stack that is proven nobody's our tags; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_name: str
     stack_id: str
 
 
@@ -131,6 +160,8 @@ Action = (
     | Retain
     | LookByName
     | LookById
+    | LookToAdopt
+    | AdoptStack
     | CreateStack
     | PreviewUpdate
     | UpdateStack
@@ -158,8 +189,12 @@ class Reason(StrEnum):
     DUPLICATE_STACKS = "DuplicateStacks"
     PREVIEWING = "Previewing"
     UPDATING = "Updating"
+    THROTTLED = "Throttled"
     STUCK = "Stuck"
+    PAUSED = "Paused"
+    PROTECTED = "TerminationProtected"
     DELETING = "Deleting"
+    ABANDONED = "Abandoned"
     RETAINED = "Retained"
     DELETED = "Deleted"
 

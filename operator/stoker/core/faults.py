@@ -63,6 +63,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.UNAUTHORIZED: Policy(_S, Actor.ADMIN, "Renew the credentials in the Tenant's Secret."),
     _C.FORBIDDEN: Policy(_S, Actor.ADMIN, "Give the credential the roles it lacks."),
     _C.PROJECT_MISMATCH: Policy(_S, Actor.ADMIN, "Use credentials of the Tenant's project, or correct projectID."),
+    _C.PROJECT_CHANGED: Policy(
+        _S, Actor.ADMIN, "Give the namespace to a Tenant of that project until the VM is deleted."
+    ),
     _C.CREDENTIAL_CANNOT_CREATE_TRUSTS: Policy(
         _S,
         Actor.ADMIN,
@@ -84,6 +87,12 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.OWNERSHIP_LOST: Policy(_S, Actor.ADMIN, "Put Stoker's tags back on the stack."),
     _C.DUPLICATE_IDENTITY: Policy(
         _N, Actor.USER, "Delete this object, or remove its annotation stoker.dev/id and create it anew."
+    ),
+    _C.ADOPTION_REFUSED: Policy(
+        _S, Actor.ADMIN, "Mend what is missing, or take the annotation stoker.dev/adopt-stack away."
+    ),
+    _C.IDEMPOTENCY_CONFLICT: Policy(
+        _S, Actor.USER, "Delete this object, or give it an idempotency key of its own; no second stack is made."
     ),
     _C.STACK_MISSING: Policy(_B, Actor.USER, "Find out who deleted the stack."),
     _C.STACK_FAILED: Policy(_B, Actor.CLOUD, "Read the reason; Stoker tries a few times by itself."),
@@ -115,6 +124,9 @@ class Fault:
 
     retry_after: float | None = None
     """Seconds the service asked us to wait, if it did."""
+
+    outage: bool = False
+    """True when nothing usable answered: no connection, a time-out, a 5xx. A refusal is an answer."""
 
     @property
     def policy(self) -> Policy:

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from stoker import metrics
+from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
+    AdoptStack,
     Claim,
     CreateStack,
     Decision,
@@ -18,6 +20,7 @@ from stoker.core.actions import (
     Enroll,
     LookById,
     LookByName,
+    LookToAdopt,
     Nothing,
     PreviewUpdate,
     ReadOutputs,
@@ -26,9 +29,10 @@ from stoker.core.actions import (
     Settle,
     UpdateStack,
 )
+from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
-from stoker.core.stack import Plan, Preview
+from stoker.core.stack import Candidate, Plan, Preview
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.objects import Objects
@@ -36,6 +40,9 @@ from stoker.openstack.base import CloudError, Created, Project
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail
+
+ADOPTED = "adopted"
+"""What an adopted stack has for the hash of its inputs: that of none of ours, so what differs is seen."""
 
 
 class Effects:
@@ -75,10 +82,10 @@ class Effects:
                     memory.claimable = False
                     return
                 metrics.observe_write(type(action).__name__.lower())
-            case LookByName() | LookById() | ReadOutputs() | PreviewUpdate():
+            case LookByName() | LookById() | LookToAdopt() | ReadOutputs() | PreviewUpdate():
                 assert runtime is not None, "the core looks only where a tenant is known"
                 await self._look(world, action, memory, runtime)
-            case CreateStack() | UpdateStack() | DeleteStack():
+            case CreateStack() | AdoptStack() | UpdateStack() | DeleteStack():
                 assert runtime is not None, "the core acts only where a tenant is known"
                 await self._act(world, action, memory, runtime, intent)
             case _:
@@ -109,24 +116,38 @@ class Effects:
     async def _look(
         self,
         world: World,
-        action: LookByName | LookById | ReadOutputs | PreviewUpdate,
+        action: LookByName | LookById | LookToAdopt | ReadOutputs | PreviewUpdate,
         memory: VmMemory,
         runtime: TenantRuntime,
     ) -> None:
-        name = world.identity.stack_name
         match action:
             case LookByName():
+                name = world.identity.stack_name
                 memory.named = await runtime.call("find", lambda project: project.heat.find(name))
             case LookById(stack_id):
+                name = world.name_of(stack_id)
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
+            case LookToAdopt(stack_id):
+                memory.candidate = await self._candidate(stack_id, runtime)
             case ReadOutputs(stack_id):
+                name = world.name_of(stack_id)
                 outputs = await runtime.call("outputs", lambda project: project.heat.outputs(name, stack_id))
                 memory.outputs = (stack_id, outputs)
             case PreviewUpdate():
-                memory.preview = await self._preview(action, runtime)
+                memory.preview = await self._preview(action, runtime, retry_value(world))
 
-    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime) -> Preview:
-        """Ask; a refusal of the inputs is an answer too."""
+    async def _candidate(self, stack_id: str, runtime: TenantRuntime) -> Candidate:
+        """Look at the stack, and at its outputs when it is complete."""
+        found = await runtime.call("find", lambda project: project.heat.find_id(stack_id))
+        stack = next(iter(found.stacks), None)
+        if stack is None or not stack.complete:
+            return Candidate(found.as_of, stack_id, stack)
+        where = (stack.name, stack_id)
+        outputs = await runtime.call("outputs", lambda project: project.heat.output_names(*where))
+        return Candidate(found.as_of, stack_id, stack, outputs)
+
+    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime, retry: str | None) -> Preview:
+        """Ask; a refusal of the inputs is an answer too. What would be lost is looked at: it may not have been made."""
         started, where = time.monotonic(), (action.stack_name, action.stack_id)
         plan: Plan | Fault
         try:
@@ -136,16 +157,19 @@ class Effects:
                     *where, (), action.inputs, timeout_minutes=self._stack_timeout
                 ),
             )
+            if plan.losses:
+                unmade = await runtime.call("resources", lambda project: project.heat.unmade_volumes(*where))
+                plan = replace(plan, unmade=unmade)
         except CloudError as error:
             if error.fault.policy.retry is Retry.BACKOFF:
                 raise
             plan = error.fault
-        return Preview(started, action.stack_id, action.inputs.hash, plan)
+        return Preview(started, action.stack_id, action.inputs.hash, plan, retry)
 
     async def _act(
         self,
         world: World,
-        action: CreateStack | UpdateStack | DeleteStack,
+        action: CreateStack | AdoptStack | UpdateStack | DeleteStack,
         memory: VmMemory,
         runtime: TenantRuntime,
         intent: Record | None,
@@ -155,14 +179,22 @@ class Effects:
             case DeleteStack(stack_name, stack_id):
                 await self._delete(stack_name, stack_id, memory, runtime, intent)
             case CreateStack(operation, _, inputs):
-                name, tags = world.identity.stack_name, world.identity.tags(operation, inputs.hash)
+                name = world.identity.stack_name
+                tags = world.identity.tags(operation, inputs.hash, *inputs.tags)
 
                 def create(project: Project) -> Created:
                     return project.heat.create(name, tags, inputs, timeout_minutes=minutes)
 
                 await self._send("create", create, memory, runtime, intent)
+            case AdoptStack(operation, _, stack_name, stack_id):
+                tags = world.identity.tags(operation, ADOPTED)
+
+                def adopt(project: Project) -> Created:
+                    return Created(stack_id, project.heat.adopt(stack_name, stack_id, tags))
+
+                await self._send("adopt", adopt, memory, runtime, intent)
             case UpdateStack(operation, _, stack_name, stack_id, inputs):
-                tags = world.identity.tags(operation, inputs.hash)
+                tags = world.identity.tags(operation, inputs.hash, *inputs.tags)
 
                 def update(project: Project) -> Created:
                     asked = project.heat.update(stack_name, stack_id, tags, inputs, timeout_minutes=minutes)
@@ -189,6 +221,9 @@ class Effects:
                 said.stack_id, said.request_id = made.stack_id, made.request_id
             answer = Accepted(made.stack_id)
         except CloudError as error:
+            if error.fault.code is ErrorCode.UNAUTHORIZED:  # the tenant's trouble, not the VM's: it was never sent
+                memory.held = replace(memory.held, sent=False)
+                raise
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)
         memory.last_effect = memory.unresolved_since = time.monotonic()

@@ -6,10 +6,14 @@ import time
 from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
+from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.admission import admit
+from stoker.core.admission import admit, project_kept
+from stoker.core.asked import ADOPT, IDEMPOTENCY_KEY
+from stoker.core.claims import key_operation
 from stoker.core.faults import Fault
-from stoker.core.identity import Identity
+from stoker.core.identity import Identity, tag_value
+from stoker.core.inputs import SPEC_TAG, TEMPLATE_TAG, spec_hash
 from stoker.core.stack import Listing, Unknown
 from stoker.core.world import Timing, World, is_open
 from stoker.kube.client import KubeClient, KubeError
@@ -37,18 +41,22 @@ class Gatherer:
         raw = self._cache.objects[vm.metadata.namespace, vm.metadata.name]
         vm_id = identity_of(raw)
         found = self._directory.runtime_of(vm.metadata.namespace)
+        if isinstance(found, TenantRuntime) and (moved := project_kept(vm, found.tenant)):
+            found = moved
         runtime = found if isinstance(found, TenantRuntime) else None
         listing = runtime.view(vm_id) if runtime else Unknown(found if isinstance(found, Fault) else _NO_TENANT)
         settled = _looks_settled(vm, listing)
         if memory.operations is None and not settled:
             memory.operations = await self._objects.operations(vm, vm_id)
             _note_open_create(memory)
+        key_holder = await self._key_holder(vm, vm_id, memory)
         user_data = NOT_READ if settled else await self._user_data(vm)
         tenant = (runtime.fault or runtime.tenant) if runtime else found
         kept = vm.status.stack.id if vm.status.stack else None
         outputs = memory.outputs[1] if memory.outputs and memory.outputs[0] in _ids(listing, kept) else None
         slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
-        admission = admit(vm, tenant, self._directory.templates, user_data, slots)  # type: ignore[arg-type]  # found is a Fault without runtime
+        pinned = _tagged(listing, TEMPLATE_TAG)
+        admission = admit(vm, tenant, self._directory.templates, user_data, slots, pinned)  # type: ignore[arg-type]  # found is a Fault without runtime
         double = self._cache.older_double(vm, vm_id)
         world = World(
             vm=vm,
@@ -67,6 +75,9 @@ class Gatherer:
             probe=memory.probe,
             outputs=outputs,
             preview=memory.preview,
+            candidate=memory.candidate,
+            claimant=self._claimant(vm),
+            key_holder=key_holder,
             operations=memory.operations or (),
             held=memory.held,
             unresolved_since=memory.unresolved_since,
@@ -78,6 +89,18 @@ class Gatherer:
             timing=self._timing,
         )
         return world, runtime
+
+    async def _key_holder(self, vm: VirtualMachine, vm_id: str, memory: VmMemory) -> VirtualMachineOperation | None:
+        """Return another VM's create that has this one's idempotency key; only a VM that has no create is asked about."""
+        key = vm.metadata.annotations.get(IDEMPOTENCY_KEY)
+        if not key or memory.operations is None or any(o.spec.type is OperationType.CREATE for o in memory.operations):
+            return None
+        found = await self._objects.operation(vm.metadata.namespace, key_operation(key))
+        return None if found is None or found.spec.vm_id == vm_id else found
+
+    def _claimant(self, vm: VirtualMachine) -> str | None:
+        stack_id = vm.metadata.annotations.get(ADOPT)
+        return self._cache.claimant(vm, stack_id) if stack_id and vm.status.stack is None else None
 
     async def _user_data(self, vm: VirtualMachine) -> str | Fault | None:
         """Return the user data, from the spec or its Secret."""
@@ -112,7 +135,14 @@ def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None) -> boo
     if not isinstance(listing, Listing):
         return True
     recorded = vm.status.stack.id if vm.status.stack else None
-    return len(listing.stacks) == 1 and listing.stacks[0].complete and listing.stacks[0].id == recorded
+    as_asked = _tagged(listing, SPEC_TAG) in (None, spec_hash(vm.spec))
+    return as_asked and len(listing.stacks) == 1 and listing.stacks[0].complete and listing.stacks[0].id == recorded
+
+
+def _tagged(listing: Listing | Unknown | None, key: str) -> str | None:
+    """Return what the VM's stack says under that tag."""
+    stacks = listing.stacks if isinstance(listing, Listing) else ()
+    return next((value for stack in stacks if (value := tag_value(stack.tags, key))), None)
 
 
 def _ids(listing: Listing | Unknown | None, recorded: str | None) -> set[str | None]:
