@@ -7,6 +7,7 @@ from typing import assert_never
 
 from stoker.api.base import GROUP
 from stoker.core.actions import (
+    AdoptStack,
     Claim,
     CreateStack,
     Decision,
@@ -14,6 +15,7 @@ from stoker.core.actions import (
     Enroll,
     LookById,
     LookByName,
+    LookToAdopt,
     Nothing,
     PreviewUpdate,
     ReadOutputs,
@@ -68,6 +70,8 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
             version, digest = inputs.template_version, inputs.hash
             base = replace(base, operation=operation, attempt=attempt, template_version=version, inputs_hash=digest)
             return replace(base, stack_id=action.stack_id) if isinstance(action, UpdateStack) else base
+        case AdoptStack(operation, attempt, _, stack_id):
+            return replace(base, operation=operation, attempt=attempt, stack_id=stack_id)
         case DeleteStack(_, stack_id):
             return replace(base, stack_id=stack_id)
         case Retain(operation) | Settle(operation, retained=True):
@@ -75,7 +79,17 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
             return replace(base, action=name, operation=operation, stack_id=action.stack_id or "")
         case Release():
             return replace(base, stack_id=world.recorded_id or "")
-        case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | ReadOutputs() | PreviewUpdate():
+        case (
+            Nothing()
+            | Enroll()
+            | Claim()
+            | Settle()
+            | LookByName()
+            | LookById()
+            | LookToAdopt()
+            | ReadOutputs()
+            | PreviewUpdate()
+        ):
             return None
         case _:
             assert_never(action)

@@ -12,6 +12,7 @@ from stoker import metrics
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
+    AdoptStack,
     Claim,
     CreateStack,
     Decision,
@@ -19,6 +20,7 @@ from stoker.core.actions import (
     Enroll,
     LookById,
     LookByName,
+    LookToAdopt,
     Nothing,
     PreviewUpdate,
     ReadOutputs,
@@ -30,7 +32,7 @@ from stoker.core.actions import (
 from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
-from stoker.core.stack import Plan, Preview
+from stoker.core.stack import Candidate, Plan, Preview
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.objects import Objects
@@ -38,6 +40,9 @@ from stoker.openstack.base import CloudError, Created, Project
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail
+
+ADOPTED = "adopted"
+"""What an adopted stack has for the hash of its inputs: that of none of ours, so what differs is seen."""
 
 
 class Effects:
@@ -77,10 +82,10 @@ class Effects:
                     memory.claimable = False
                     return
                 metrics.observe_write(type(action).__name__.lower())
-            case LookByName() | LookById() | ReadOutputs() | PreviewUpdate():
+            case LookByName() | LookById() | LookToAdopt() | ReadOutputs() | PreviewUpdate():
                 assert runtime is not None, "the core looks only where a tenant is known"
                 await self._look(world, action, memory, runtime)
-            case CreateStack() | UpdateStack() | DeleteStack():
+            case CreateStack() | AdoptStack() | UpdateStack() | DeleteStack():
                 assert runtime is not None, "the core acts only where a tenant is known"
                 await self._act(world, action, memory, runtime, intent)
             case _:
@@ -111,21 +116,35 @@ class Effects:
     async def _look(
         self,
         world: World,
-        action: LookByName | LookById | ReadOutputs | PreviewUpdate,
+        action: LookByName | LookById | LookToAdopt | ReadOutputs | PreviewUpdate,
         memory: VmMemory,
         runtime: TenantRuntime,
     ) -> None:
-        name = world.identity.stack_name
         match action:
             case LookByName():
+                name = world.identity.stack_name
                 memory.named = await runtime.call("find", lambda project: project.heat.find(name))
             case LookById(stack_id):
+                name = world.name_of(stack_id)
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
+            case LookToAdopt(stack_id):
+                memory.candidate = await self._candidate(stack_id, runtime)
             case ReadOutputs(stack_id):
+                name = world.name_of(stack_id)
                 outputs = await runtime.call("outputs", lambda project: project.heat.outputs(name, stack_id))
                 memory.outputs = (stack_id, outputs)
             case PreviewUpdate():
                 memory.preview = await self._preview(action, runtime, retry_value(world))
+
+    async def _candidate(self, stack_id: str, runtime: TenantRuntime) -> Candidate:
+        """Look at the stack, and at its outputs when it is complete."""
+        found = await runtime.call("find", lambda project: project.heat.find_id(stack_id))
+        stack = next(iter(found.stacks), None)
+        if stack is None or not stack.complete:
+            return Candidate(found.as_of, stack_id, stack)
+        where = (stack.name, stack_id)
+        outputs = await runtime.call("outputs", lambda project: project.heat.output_names(*where))
+        return Candidate(found.as_of, stack_id, stack, outputs)
 
     async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime, retry: str | None) -> Preview:
         """Ask; a refusal of the inputs is an answer too. What would be lost is looked at: it may not have been made."""
@@ -150,7 +169,7 @@ class Effects:
     async def _act(
         self,
         world: World,
-        action: CreateStack | UpdateStack | DeleteStack,
+        action: CreateStack | AdoptStack | UpdateStack | DeleteStack,
         memory: VmMemory,
         runtime: TenantRuntime,
         intent: Record | None,
@@ -167,6 +186,13 @@ class Effects:
                     return project.heat.create(name, tags, inputs, timeout_minutes=minutes)
 
                 await self._send("create", create, memory, runtime, intent)
+            case AdoptStack(operation, _, stack_name, stack_id):
+                tags = world.identity.tags(operation, ADOPTED)
+
+                def adopt(project: Project) -> Created:
+                    return Created(stack_id, project.heat.adopt(stack_name, stack_id, tags))
+
+                await self._send("adopt", adopt, memory, runtime, intent)
             case UpdateStack(operation, _, stack_name, stack_id, inputs):
                 tags = world.identity.tags(operation, inputs.hash, *inputs.tags)
 
