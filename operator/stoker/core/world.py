@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
@@ -21,9 +22,13 @@ from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Stack
 __all__ = ["Accepted", "Held", "Lost", "Refused", "Timing", "World", "is_open"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class World:
-    """The state of one VM at one instant."""
+    """The state of one VM at one instant.
+
+    What many rules ask for is found out once: a pass over a settled VM asked 28 times for the stacks that are ours,
+    which was two fifths of its time.
+    """
 
     vm: VirtualMachine
     identity: Identity
@@ -92,12 +97,12 @@ class World:
         looks = (look for look in (self.listing, self.named) if isinstance(look, Listing))
         return [look for look in looks if look.as_of > self.last_effect]
 
-    @property
+    @cached_property
     def seen(self) -> Listing | None:
         """The newest look that counts."""
         return max(self.looks, key=lambda look: look.as_of, default=None)
 
-    @property
+    @cached_property
     def ours(self) -> tuple[Stack, ...]:
         """The stacks proven ours, the one to keep first: the recorded one, else the earliest."""
         if self.seen is None:
@@ -110,7 +115,7 @@ class World:
         """The one stack to keep, if any is proven ours."""
         return next(iter(self.ours), None)
 
-    @property
+    @cached_property
     def as_asked(self) -> bool | None:
         """Tell whether the kept stack was asked for with this very spec; None when it does not say."""
         made = tag_value(self.kept.tags, SPEC_TAG) if self.kept else None
