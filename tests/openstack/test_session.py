@@ -477,7 +477,7 @@ def test_a_servers_fault_is_kept(cloud, opened) -> None:
         "fault": {"message": "No valid host"},
     }
     cloud.on("GET", "/compute/v2.1/servers/detail", Canned(200, {"servers": [server]}))
-    (found,) = opened(cloud).compute.servers()
+    (found,) = opened(cloud).compute.servers().by_id.values()
     assert (found.status, found.power, found.fault) == ("ERROR", "Stopped", "No valid host")
 
 

@@ -12,7 +12,7 @@ import onboard
 from localenv.settings import LocalSettings
 from support.openstack_projects import HeatStack
 
-PATIENCE = 240.0
+PATIENCE = 20.0
 """Longest wait for something that must happen, seconds: it bounds a failing test, and no passing one needs it."""
 
 

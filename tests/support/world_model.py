@@ -25,7 +25,8 @@ from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
 from stoker.core.inputs import Inputs
 from stoker.core.stack import Listing, Outputs, Plan, Preview, Probe, Stack, Unknown
-from stoker.core.world import Accepted, Held, Lost, Refused, Timing, World
+from stoker.core.timing import Timing
+from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import NOW
 
 WAIT = 130_000

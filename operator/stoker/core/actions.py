@@ -13,6 +13,7 @@ from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
+from stoker.core.server import PowerAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class Settle:
     next_retry_time: datetime | None = None
     retained: bool = False
     """True for a delete that left the stack behind."""
+
+    stack_changed: datetime | None = None
+    """By Heat's clock, when the stack was changed for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,47 @@ class DeleteStack:
 
 
 @dataclass(frozen=True, slots=True)
+class ConvergeStack:
+    """Ask Heat to take up a stack that is proven ours again; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_name: str
+    stack_id: str
+    inputs_hash: str
+    """Of what it is made from, which stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUnhealthy:
+    """Have the next update replace a resource of a stack that is proven ours."""
+
+    stack_name: str
+    stack_id: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class PowerServer:
+    """Ask Nova to start, stop or reboot the server; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_id: str
+    """The stack that the server is in."""
+
+    server_id: str
+    action: PowerAction
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtResources:
+    """List the resources of the stack."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOutputs:
     """Read the outputs of the complete stack."""
 
@@ -134,7 +179,11 @@ Action = (
     | CreateStack
     | PreviewUpdate
     | UpdateStack
+    | ConvergeStack
+    | MarkUnhealthy
+    | PowerServer
     | DeleteStack
+    | LookAtResources
     | ReadOutputs
     | Release
 )
@@ -157,6 +206,12 @@ class Reason(StrEnum):
     PREVIEWING = "Previewing"
     UPDATING = "Updating"
     STUCK = "Stuck"
+    STARTING = "Starting"
+    STOPPING = "Stopping"
+    RESTARTING = "Restarting"
+    REPAIRING = "Repairing"
+    STOPPED = "Stopped"
+    DRIFTED = "Drifted"
     DELETING = "Deleting"
     RETAINED = "Retained"
     DELETED = "Deleted"
@@ -194,6 +249,9 @@ class Decision:
 
     moving: bool = False
     """True while something is under way in Heat: the tenant's poller looks often, and each listing wakes the VM."""
+
+    watching: bool = False
+    """True while the VM's server is awaited: the project's servers are listed often, and each listing wakes the VM."""
 
     fault: Fault | None = None
     """The error behind the decision, if any."""

@@ -15,7 +15,9 @@ from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Listing, Outputs, Preview, Probe, Stack, Unknown
+from stoker.core.server import ServerLook
+from stoker.core.stack import Listing, Outputs, Preview, Probe, Resources, Stack, Unknown
+from stoker.core.timing import Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +60,8 @@ class Held:
         return (self.operation, self.attempt) == (operation.metadata.name, operation.status.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Spans that decisions use, seconds."""
-
-    create_deadline: float = 120.0
-    """How late an unanswered create may land. A loaded Heat took 59 s to accept one (measured, Heat 27.0.1)."""
-
-    stuck_after: float = 3900.0
-    """When an action in progress is called stuck: Heat's own `stack_action_timeout` (3600 s) and some grace."""
-
-    delete_again: float = 600.0
-    """When a deletion in progress is asked for again: an engine that died leaves it so for ever; a second request
-    finishes it (measured, Heat 27.0.1)."""
+JOBS = (OperationType.START, OperationType.STOP, OperationType.RESTART, OperationType.REPAIR)
+"""The commands that follow a create (core.jobs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +85,12 @@ class World:
     """The newest look at the recorded stack by id."""
 
     outputs: Outputs | None = None
+    server: ServerLook | Unknown | None = None
+    """The VM's server in the project's newest listing, or why there is none; None before there was one."""
+
+    resources: Resources | None = None
+    """The newest look at the stack's resources."""
+
     preview: Preview | None = None
     operations: tuple[VirtualMachineOperation, ...] = ()
     """All of this VM's, read live and kept by this process, their only writer."""
@@ -203,8 +200,8 @@ class World:
 
         The cause of an update begins with the object's UID: a restored object counts its generations anew.
         """
-        mine = f"{self.vm.metadata.uid}/"
-        updates = [operation for operation in self.operations if operation.spec.cause.startswith(mine)]
+        mine, kind = f"{self.vm.metadata.uid}/", OperationType.UPDATE
+        updates = [one for one in self.operations if one.spec.type is kind and one.spec.cause.startswith(mine)]
         return max(updates, key=lambda operation: operation.spec.generation, default=None)
 
     @property
@@ -218,6 +215,20 @@ class World:
             ),
             None,
         )
+
+    @property
+    def job(self) -> VirtualMachineOperation | None:
+        """The open start, stop, restart or repair; there is one at most."""
+        return next(
+            (operation for operation in self.operations if operation.spec.type in JOBS and is_open(operation)), None
+        )
+
+    @property
+    def repaired(self) -> VirtualMachineOperation | None:
+        """The open repair that was accepted: the server may be another now."""
+        job = self.job
+        accepted = job is not None and job.status.outcome is AttemptOutcome.ACCEPTED
+        return job if accepted and job and job.spec.type is OperationType.REPAIR else None
 
     @property
     def unanswered(self) -> VirtualMachineOperation | None:
@@ -238,6 +249,11 @@ class World:
     def claimed_update(self) -> tuple[VirtualMachineOperation, Held] | None:
         """The same for the unanswered update."""
         return self._held_of(self.unanswered_update)
+
+    @property
+    def claimed_job(self) -> tuple[VirtualMachineOperation, Held] | None:
+        """The same for the start, stop, restart or repair."""
+        return self._held_of(self.job if self.job and self.job.status.outcome is None else None)
 
     def _held_of(self, operation: VirtualMachineOperation | None) -> tuple[VirtualMachineOperation, Held] | None:
         if operation and self.held and self.held.of(operation):

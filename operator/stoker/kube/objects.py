@@ -83,6 +83,7 @@ class Objects:
             "next_retry_time": settle.next_retry_time,
             "completed_at": now if ended else None,
             "retained": settle.retained or None,
+            "stack_changed_at": settle.stack_changed,
         }
         if settle.error or settle.state is OperationState.SUCCEEDED:
             update |= {"last_error": settle.error, "message": settle.message}

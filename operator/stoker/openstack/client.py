@@ -28,13 +28,13 @@ class ProjectClient:
     def __init__(
         self, session: Session, endpoint: Endpoint, create_timeout: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._session, self._endpoint = session, endpoint
+        self._session, self._endpoint, self._clock = session, endpoint, clock
         self._orchestration = Rest(session, endpoint, "orchestration")
         self.heat = HeatClient(self._orchestration, endpoint.project, create_timeout, clock=clock)
 
     @cached_property
     def compute(self) -> ComputeClient:
-        return ComputeClient(Rest(self._session, self._endpoint, "compute", "/v2.1"))
+        return ComputeClient(Rest(self._session, self._endpoint, "compute", "/v2.1"), self._clock)
 
     @cached_property
     def image(self) -> ImageClient:

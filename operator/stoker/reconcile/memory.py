@@ -11,7 +11,7 @@ from typing import Any
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.identity import ID_ANNOTATION
-from stoker.core.stack import Listing, Outputs, Preview, Probe
+from stoker.core.stack import Listing, Outputs, Preview, Probe, Resources
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
 
@@ -34,6 +34,7 @@ class VmMemory:
     """Stack id and its outputs."""
 
     preview: Preview | None = None
+    resources: Resources | None = None
     claimable: bool = True
     failures: int = 0
     """Passes in a row that ended in an unexpected error."""
