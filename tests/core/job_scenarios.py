@@ -95,7 +95,7 @@ def stopping(server: Any, *operations: VirtualMachineOperation, **more: Any) -> 
 
 def restarting(server: Any, *operations: VirtualMachineOperation, power: PowerState = RUNNING, **more: Any) -> World:
     """Return the world of a VM with a request for a restart."""
-    seen = {"annotations": {"stoker.dev/restart": "r1"}, "applied_power_state": power, **more.pop("vm", {})}
+    seen = {"asked": {"restart": "r1"}, "applied_power_state": power, **more.pop("vm", {})}
     return with_server(machine(power, **seen), server, *operations, **more)
 
 
@@ -265,21 +265,21 @@ RESTART_ROWS = {
 }  # fmt: skip
 
 DRIFT_ROWS = {
-    "a server that somebody stopped is reported": (with_server(machine(), HALTED), Nothing, "Drifted", B),
+    "a server that somebody stopped is reported": (with_server(machine(), HALTED), Nothing, "DriftFound", B),
     "a server that somebody started is reported": (
-        with_server(machine(STOPPED, applied_power_state=STOPPED), RUNS), Nothing, "Drifted", B),
-    "a server that somebody paused is reported": (with_server(machine(), looked("PAUSED", power="Paused")), Nothing, "Drifted", B),
-    "a server that is gone is reported": (with_server(machine(), gone()), Nothing, "Drifted", B),
-    "a server in ERROR is reported": (with_server(machine(), ERROR), Nothing, "Drifted", B),
-    "a server that is gone is not stopped": (with_server(machine(STOPPED, 2), gone()), Nothing, "Drifted", B),
-    "a server in ERROR is not stopped": (with_server(machine(STOPPED, 2), ERROR), Nothing, "Drifted", B),
+        with_server(machine(STOPPED, applied_power_state=STOPPED), RUNS), Nothing, "DriftFound", B),
+    "a server that somebody paused is reported": (with_server(machine(), looked("PAUSED", power="Paused")), Nothing, "DriftFound", B),
+    "a server that is gone is reported": (with_server(machine(), gone()), Nothing, "DriftFound", B),
+    "a server in ERROR is reported": (with_server(machine(), ERROR), Nothing, "DriftFound", B),
+    "a server that is gone is not stopped": (with_server(machine(STOPPED, 2), gone()), Nothing, "DriftFound", B),
+    "a server in ERROR is not stopped": (with_server(machine(STOPPED, 2), ERROR), Nothing, "DriftFound", B),
     "a server that Nova works on is judged when it rests": (with_server(machine(), WORKS), Nothing, "Active", S),
     "a look from before the last effect shows no drift": (
         with_server(machine(), gone(as_of=CLOCK - 5), last_effect=CLOCK - 3), Nothing, "Active", S),
     "without Nova a VM is as it was": (with_server(machine(), Unknown(DOWN)), Nothing, "Active", S),
     "before the first listing of servers a VM is as it was": (with_server(machine(), None), Nothing, "Active", S),
     "without Nova drift that was seen is still said": (
-        with_server(machine(conditions=said("Drifted")), Unknown(DOWN)), Nothing, "Drifted", B),
+        with_server(machine(conditions=said("DriftFound")), Unknown(DOWN)), Nothing, "DriftFound", B),
     "without Nova what was said of something else is not drift": (
         with_server(machine(conditions=said("Stuck")), Unknown(DOWN)), Nothing, "Active", S),
     "a stack that somebody updated leaves the VM Ready": (foreign(policy="Report"), Nothing, "Active", S),
@@ -297,14 +297,14 @@ REPAIR_ROWS = {
     "a repair that is not allowed any more is ended": (
         with_server(machine(), HALTED, repair("power", outcome="Failed")), Settle, "Claiming", P),
     "a repair of something else is ended": (drifted(gone(), repair("power", outcome="Failed")), Settle, "Repairing", P),
-    "a second repair follows a pause": (drifted(HALTED, ended("power", ago=59)), Nothing, "Drifted", R),
+    "a second repair follows a pause": (drifted(HALTED, ended("power", ago=59)), Nothing, "DriftFound", R),
     "a second repair follows its pause": (drifted(HALTED, ended("power", ago=60)), Claim, "Claiming", P),
     "a third repair follows a longer pause": (
-        drifted(HALTED, ended("power", ago=600), ended("power", 2, ago=119)), Nothing, "Drifted", R),
+        drifted(HALTED, ended("power", ago=600), ended("power", 2, ago=119)), Nothing, "DriftFound", R),
     "five repairs are enough": (
-        drifted(HALTED, *(ended("power", n, ago=9000) for n in range(1, 6))), Nothing, "Drifted", B),
+        drifted(HALTED, *(ended("power", n, ago=9000) for n in range(1, 6))), Nothing, "DriftFound", B),
     "five repairs are enough, whenever the last was": (
-        drifted(HALTED, *(ended("power", n, ago=1) for n in range(1, 6))), Nothing, "Drifted", B),
+        drifted(HALTED, *(ended("power", n, ago=1) for n in range(1, 6))), Nothing, "DriftFound", B),
     "an edit counts repairs anew": (
         drifted(HALTED, *(ended("power", n, ago=1) for n in range(1, 6)), vm={"generation": 2}), Claim, "Claiming", P),
     "a repair that ended at an unknown time is long over": (

@@ -10,7 +10,7 @@ import pytest
 from core import test_rules, test_scenarios
 from core.test_rules import EDGES
 from core.test_scenarios import SCENARIOS
-from stoker.core import absent, common, drift, jobs, power, present, repair, update, world
+from stoker.core import absent, asked, common, drift, jobs, power, present, repair, update, world
 from stoker.core.decide import decide
 from support.mutants import functions, mutants, mutated
 
@@ -43,9 +43,10 @@ def survives(function: FunctionType, code: CodeType) -> bool:
         return unnoticed()
 
 
-@pytest.mark.parametrize(
-    "module", [present, absent, common, update, jobs, power, drift, repair, world], ids=lambda module: module.__name__
-)
+MODULES = [present, absent, common, update, jobs, power, drift, repair, world, asked]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_without_any_single_guard_some_scenario_fails(module: ModuleType) -> None:
     assert unnoticed()
     found = [(function, where, code) for function in functions(module) for where, code in mutants(function)]

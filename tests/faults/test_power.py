@@ -153,7 +153,7 @@ def test_a_server_that_somebody_stopped_is_reported_and_left_alone(
     simulated.create()
     simulated.wait_active("web-1")
     change(simulated, status="SHUTOFF", power=4)
-    simulated.wait_reason("Drifted")
+    simulated.wait_reason("DriftFound")
     drifted = simulated.condition(kind="Drifted")
     assert (drifted["status"], drifted["message"]) == (
         "True",
@@ -173,7 +173,7 @@ def test_a_server_that_is_gone_is_made_anew_where_the_policy_says_so(
     simulated.wait_active("web-1")
     old = status(simulated)
     lose(simulated)
-    simulated.wait_reason("Drifted")
+    simulated.wait_reason("DriftFound")
     assert operations(simulated, "Repair") == []
 
     simulated.patch("web-1", {"spec": {"driftPolicy": "Repair"}})

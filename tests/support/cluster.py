@@ -12,7 +12,7 @@ import onboard
 from localenv.settings import LocalSettings
 from support.openstack_projects import HeatStack
 
-PATIENCE = 20.0
+PATIENCE = 240.0
 """Longest wait for something that must happen, seconds: it bounds a failing test, and no passing one needs it."""
 
 
@@ -92,9 +92,8 @@ class Cluster(Generic[Of]):
                 "patch", "osvmop", operation["metadata"]["name"], "-n", self.name, "--type=merge",
                 "-p", json.dumps({"metadata": {"finalizers": None}}),
             )  # fmt: skip
-        self.kubectl(
-            "patch", "ostenant", self.name, "--type=merge", "-p", json.dumps({"metadata": {"finalizers": None}})
-        )
+        if self.kubectl("get", "ostenant", self.name, "--ignore-not-found"):
+            self.patch_tenant({"metadata": {"finalizers": None}})
         self.kubectl("delete", "ostenant", self.name, "--ignore-not-found", "--wait=false")
         self.kubectl("delete", "secret", f"{self.name}-openstack", "-n", onboard.NAMESPACE, "--ignore-not-found")
         self.kubectl("delete", "namespace", self.name, "--ignore-not-found", "--wait=false")

@@ -86,7 +86,18 @@ class OperationRecord(StatusModel):
         str | None, Field(max_length=64, description="The stack that it made, deleted or retained.")
     ] = None
     retained: Annotated[
-        bool | None, Field(description="True when the stack was left behind as deletionPolicy Retain asks.")
+        bool | None,
+        Field(description="True when the stack was left behind, as deletionPolicy Retain or an abandonment asks."),
+    ] = None
+    abandoned: Annotated[
+        bool | None, Field(description="True when the VM was abandoned: nothing was asked of Heat.")
+    ] = None
+    failed_stacks: Annotated[
+        int, Field(ge=0, description="Attempts that Heat accepted and whose stack then failed.")
+    ] = 0
+    retry: Annotated[
+        str | None,
+        Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),
     ] = None
     stack_changed_at: Annotated[
         Time | None, Field(description="By Heat's clock, when the stack was changed for it, once that is complete.")

@@ -113,6 +113,10 @@ class VirtualMachineSpec(Model):
     deletion_policy: Annotated[
         DeletionPolicy, Field(description="When the VM is deleted: delete its stack, or leave it and forget it?")
     ] = DeletionPolicy.DELETE
+    termination_protection: Annotated[
+        Boolean,
+        Field(description="Refuse to delete the VM? A protected VM that is deleted all the same keeps its stack."),
+    ] = False
 
     @model_validator(mode="after")
     def _user_data_comes_once_and_fits(self) -> Self:
@@ -151,6 +155,7 @@ class StackStatus(StatusModel):
     status: Annotated[str | None, Field(max_length=64, description="Status in Heat, for example CREATE_COMPLETE.")] = (
         None
     )
+    project_id: Annotated[str | None, Field(max_length=64, description="Id of the stack's project.")] = None
     status_reason: Annotated[Message | None, Field(description="Heat's reason for the status.")] = None
     inputs_hash: Annotated[
         str | None, Field(max_length=64, description="Fingerprint of template and parameters that Heat has.")
@@ -161,6 +166,12 @@ class StackStatus(StatusModel):
     changed_at: Annotated[
         Time | None,
         Field(description="When Stoker last had it created or updated, by Heat's clock; another time is drift."),
+    ] = None
+    outdated: Annotated[
+        bool | None,
+        Field(
+            description="True when a Secret, network profile or template changed since: the next edit of the VM applies it."
+        ),
     ] = None
 
 
@@ -229,6 +240,10 @@ class VirtualMachineStatus(StatusModel):
     public_ip: Annotated[str | None, Field(max_length=64, description="Floating address, when asked for.")] = None
     operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None
     last_error: Annotated[LastError | None, Field(description="The last error, until something succeeds.")] = None
+    retry: Annotated[
+        str | None,
+        Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),
+    ] = None
     requested_at: Annotated[Time | None, Field(description="When Stoker first saw the VM.")] = None
     provisioning_at: Annotated[Time | None, Field(description="When Heat first accepted a stack for it.")] = None
     active_at: Annotated[Time | None, Field(description="When the VM first became Active.")] = None

@@ -38,6 +38,9 @@ class Claim:
     stack_id: str | None = None
     """The stack that a delete is for: what was recorded must be proven gone by its id."""
 
+    retry: str | None = None
+    """The request to try now that this attempt answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settle:
@@ -56,6 +59,12 @@ class Settle:
     stack_changed: datetime | None = None
     """By Heat's clock, when the stack was changed for it."""
 
+    abandoned: bool = False
+    """True when it did so because a person abandoned the VM."""
+
+    failed_stacks: int | None = None
+    """Attempts so far whose stack failed; None when their number did not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retain:
@@ -63,7 +72,10 @@ class Retain:
 
     operation: str
     spec: OperationSpec
-    stack_id: str
+    stack_id: str | None
+    """None when a VM is abandoned of which no stack is known."""
+
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +135,8 @@ class ConvergeStack:
     attempt: int
     stack_name: str
     stack_id: str
-    inputs_hash: str
-    """Of what it is made from, which stays."""
+    tags: tuple[str, ...]
+    """Those that it has, but for the operation's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +217,18 @@ class Reason(StrEnum):
     DUPLICATE_STACKS = "DuplicateStacks"
     PREVIEWING = "Previewing"
     UPDATING = "Updating"
+    THROTTLED = "Throttled"
     STUCK = "Stuck"
     STARTING = "Starting"
     STOPPING = "Stopping"
     RESTARTING = "Restarting"
     REPAIRING = "Repairing"
     STOPPED = "Stopped"
-    DRIFTED = "Drifted"
+    DRIFTED = "DriftFound"
+    PAUSED = "Paused"
+    PROTECTED = "TerminationProtected"
     DELETING = "Deleting"
+    ABANDONED = "Abandoned"
     RETAINED = "Retained"
     DELETED = "Deleted"
 

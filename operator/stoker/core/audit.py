@@ -59,7 +59,7 @@ class Record:
 
     kind: Kind
     action: str
-    """CreateStack, DeleteStack, PowerServer, Retain, Release and so on; of a note, Start or Repair."""
+    """CreateStack, UpdateStack, PowerServer, DeleteStack, Retain, Release and so on; of a note, Start or Repair."""
 
     time: str
     """RFC 3339 with milliseconds, UTC, by the wall clock of the process: informative. The order is the sequence's."""

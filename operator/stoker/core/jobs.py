@@ -13,10 +13,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
-from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState, OperationType, VirtualMachineOperation
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import DriftPolicy, PowerState
 from stoker.core import drift, power, repair
-from stoker.core.actions import Claim, Decision, Nothing, Outlook, PowerServer, Reason, Settle
+from stoker.core.actions import Decision, Nothing, Outlook, PowerServer, Reason, Settle
+from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import LOOK_AGAIN, adopted, failed_attempt, not_due, progress
 from stoker.core.faults import Fault
@@ -116,19 +117,10 @@ def a_command_is_claimed_first(world: World) -> Decision | None:
     reason = Reason.STUCK if repair.is_stuck(world) else Reason.CLAIMING
     known = _known(world, due)
     if known is not None:
-        again = Claim(known.metadata.name, known.spec, attempt=known.status.attempts + 1)
+        again = next_claim(world, known)
         return progress(again, reason, f"Storing attempt {again.attempt} of the {due.type.lower()} operation.")
-    spec = OperationSpec(
-        vm_name=world.vm.metadata.name,
-        vm_id=world.identity.id,
-        type=due.type,
-        cause=due.cause,
-        sequence=due.sequence,
-        generation=world.generation,
-    )
-    return progress(
-        Claim(_name(world, due), spec, 1), reason, f"Storing the {due.type.lower()} operation.{_why(world)}"
-    )
+    claim = first_claim(world, due.type, due.cause, sequence=due.sequence)
+    return progress(claim, reason, f"Storing the {due.type.lower()} operation.{_why(world)}")
 
 
 def a_command_follows_a_look_after_its_claim(world: World) -> Decision | None:
@@ -189,12 +181,8 @@ def _wanted(world: World) -> Wanted | None:
     return power.wanted(world) or repair.wanted(world)
 
 
-def _name(world: World, due: Wanted) -> str:
-    return operation_name(world.vm.metadata.name, world.identity.id, due.type, due.cause)
-
-
 def _known(world: World, due: Wanted) -> VirtualMachineOperation | None:
-    name = _name(world, due)
+    name = operation_name(world.vm.metadata.name, world.identity.id, due.type, due.cause)
     return next((operation for operation in world.operations if operation.metadata.name == name), None)
 
 

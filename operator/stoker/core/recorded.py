@@ -39,6 +39,11 @@ LONGEST_NAME = 253
 """Longest name of a requester that is kept, characters."""
 
 
+def requester(world: World) -> str:
+    """Return who asked for the VM."""
+    return one_line(world.vm.metadata.annotations.get(REQUESTED_BY, ""), LONGEST_NAME) or UNKNOWN
+
+
 def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: str) -> Record | None:
     """Return what is recorded before the decision's action, or None for one that is not recorded.
 
@@ -53,7 +58,7 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
         holder=holder,
         epoch=epoch,
         reason=decision.reason.value,
-        requested_by=one_line(world.vm.metadata.annotations.get(REQUESTED_BY, ""), LONGEST_NAME) or UNKNOWN,
+        requested_by=requester(world),
         project=world.identity.project,
         namespace=world.identity.namespace,
         vm=world.identity.name,
@@ -80,10 +85,9 @@ def _of(world: World, base: Record, action: Action) -> Record | None:  # noqa: P
             return replace(base, operation=operation, stack_id=stack_id, detail=resource)
         case DeleteStack(_, stack_id):
             return replace(base, stack_id=stack_id)
-        case Retain(operation, _, stack_id):
-            return replace(base, operation=operation, stack_id=stack_id)
-        case Settle(operation, retained=True):
-            return replace(base, action=Retain.__name__, operation=operation, stack_id=action.stack_id or "")
+        case Retain(operation) | Settle(operation, retained=True):
+            name = "Abandon" if action.abandoned else Retain.__name__
+            return replace(base, action=name, operation=operation, stack_id=action.stack_id or "")
         case Release():
             return replace(base, stack_id=world.recorded_id or "")
         case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | LookAtResources():

@@ -22,10 +22,10 @@ from stoker.core.actions import (
     Reason,
     UpdateStack,
 )
+from stoker.core.asked import retry_asked
 from stoker.core.common import failed_attempt, progress
 from stoker.core.drift import Kind, differences
 from stoker.core.faults import Fault
-from stoker.core.identity import tag_value
 from stoker.core.inputs import Inputs
 from stoker.core.power import Wanted, server_id
 from stoker.core.server import PowerAction
@@ -65,7 +65,7 @@ def wanted(world: World) -> Wanted | None:
     job = world.job
     if job and job.spec.type is OperationType.REPAIR and kind_of(job) == kind:
         return Wanted(job.spec.type, job.spec.cause, job.spec.sequence)
-    if len(_earlier(world)) >= MOST_REPAIRS or pause(world) > 0:
+    if (len(_earlier(world)) >= MOST_REPAIRS or pause(world) > 0) and not retry_asked(world):
         return None
     number = max((repair.spec.sequence for repair in _earlier(world)), default=0) + 1
     return Wanted(OperationType.REPAIR, f"{world.vm.metadata.uid}/{world.generation}/{kind}/{number}", number)
@@ -95,7 +95,7 @@ def _kind(world: World) -> str | None:
 
 def _left_to_an_edit(world: World, kind: Kind) -> bool:
     """The update of an edit puts the whole stack right."""
-    return kind is Kind.STACK and world.edited and not world.current
+    return kind is Kind.STACK and world.edited and not world.fits
 
 
 def _earlier(world: World) -> list[VirtualMachineOperation]:
@@ -133,8 +133,9 @@ def _powered(world: World, stack: Stack, job: VirtualMachineOperation, held: Hel
 
 def _converged(stack: Stack, job: VirtualMachineOperation, held: Held) -> Decision:
     message = f"Asking Heat to take up stack {stack.id} ({stack.status}) again."
-    made_from = tag_value(stack.tags, "stoker-in") or ""
-    action = ConvergeStack(job.metadata.name, held.attempt, stack.name, stack.id, made_from)
+    kept = sorted(tag for tag in stack.tags if not tag.startswith("stoker-op="))
+    tags = (*kept, f"stoker-op={job.metadata.name}")
+    action = ConvergeStack(job.metadata.name, held.attempt, stack.name, stack.id, tags)
     return progress(action, Reason.REPAIRING, message)
 
 

@@ -13,52 +13,14 @@ from datetime import datetime
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.faults import Fault
+from stoker.core.held import Accepted, Held, Lost, Refused
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
-from stoker.core.inputs import Inputs
+from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.server import ServerLook
 from stoker.core.stack import Listing, Outputs, Preview, Probe, Resources, Stack, Unknown
 from stoker.core.timing import Timing
 
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Heat makes the stack, or updates it."""
-
-    stack_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The request certainly had no effect."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """No answer came: the request may still land."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A claim that *this process* stored: only its holder may act on it."""
-
-    operation: str
-    attempt: int
-    since: float
-    """Monotonic seconds when the claim's answer came. Only a look that started later counts for its effect."""
-
-    sent: bool = False
-    """True once the effect's request may have left this process."""
-
-    answer: Accepted | Refused | Lost | None = None
-
-    def of(self, operation: VirtualMachineOperation) -> bool:
-        """Tell whether the claim is on the operation's current attempt."""
-        return (self.operation, self.attempt) == (operation.metadata.name, operation.status.attempts)
-
+__all__ = ["JOBS", "Accepted", "Held", "Lost", "Refused", "World", "is_open"]
 
 JOBS = (OperationType.START, OperationType.STOP, OperationType.RESTART, OperationType.REPAIR)
 """The commands that follow a create (core.jobs)."""
@@ -151,17 +113,41 @@ class World:
         return next(iter(self.ours), None)
 
     @property
+    def as_asked(self) -> bool | None:
+        """Tell whether the kept stack was asked for with this very spec; None when it does not say."""
+        made = tag_value(self.kept.tags, SPEC_TAG) if self.kept else None
+        return None if made is None else made == spec_hash(self.vm.spec)
+
+    @property
     def current(self) -> bool:
         """Tell whether the kept stack was made from what is asked for now."""
         match self.kept, self.admission:
             case Stack(tags=tags), Inputs() as inputs:
-                return tag_value(tags, "stoker-in") == inputs.hash
+                return tag_value(tags, "stoker-in") == inputs.hash and self.as_asked is not False
         return False
 
     @property
+    def fits(self) -> bool:
+        """Tell whether the kept stack needs no update, whatever changed that is not in the spec."""
+        return self.current or self.as_asked is True
+
+    @property
     def edited(self) -> bool:
-        """Tell whether the spec is not the one that the stack is known to be complete for."""
+        """Tell whether the spec is not the one that the stack was asked for with, or is known to be complete for."""
+        match self.kept, self.as_asked:
+            case _, False:
+                return True  # also when an older update landed after all
+            case Stack(complete=True), True:
+                return False
         return self.vm.status.applied_generation != self.generation and not self.updated
+
+    @property
+    def outdated(self) -> bool:
+        """Tell whether Heat would be given something else for the same spec now; where that is not known, as recorded."""
+        recorded = self.vm.status.stack
+        if isinstance(self.admission, Inputs):
+            return not self.edited and not self.current
+        return bool(recorded and recorded.outdated)
 
     @property
     def updated(self) -> bool:

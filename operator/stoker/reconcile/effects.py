@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from stoker import metrics
+from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
     Claim,
@@ -30,6 +31,7 @@ from stoker.core.actions import (
     Settle,
     UpdateStack,
 )
+from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
 from stoker.core.stack import Plan, Preview, Resources
@@ -132,10 +134,10 @@ class Effects:
                 outputs = await runtime.call("outputs", lambda project: project.heat.outputs(name, stack_id))
                 memory.outputs = (stack_id, outputs)
             case PreviewUpdate():
-                memory.preview = await self._preview(action, runtime)
+                memory.preview = await self._preview(action, runtime, retry_value(world))
 
-    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime) -> Preview:
-        """Ask; a refusal of the inputs is an answer too."""
+    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime, retry: str | None) -> Preview:
+        """Ask; a refusal of the inputs is an answer too. What would be lost is looked at: it may not have been made."""
         started, where = time.monotonic(), (action.stack_name, action.stack_id)
         plan: Plan | Fault
         try:
@@ -145,11 +147,14 @@ class Effects:
                     *where, (), action.inputs, timeout_minutes=self._stack_timeout
                 ),
             )
+            if plan.losses:
+                unmade = await runtime.call("resources", lambda project: project.heat.unmade_volumes(*where))
+                plan = replace(plan, unmade=unmade)
         except CloudError as error:
             if error.fault.policy.retry is Retry.BACKOFF:
                 raise
             plan = error.fault
-        return Preview(started, action.stack_id, action.inputs.hash, plan)
+        return Preview(started, action.stack_id, action.inputs.hash, plan, retry)
 
     async def _act(
         self, world: World, action: Change, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
@@ -180,6 +185,9 @@ class Effects:
                 said.stack_id, said.request_id = made.stack_id, made.request_id
             answer = Accepted(made.stack_id)
         except CloudError as error:
+            if error.fault.code is ErrorCode.UNAUTHORIZED:  # the tenant's trouble, not the VM's: it was never sent
+                memory.held = replace(memory.held, sent=False)
+                raise
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)
         memory.last_effect = memory.unresolved_since = time.monotonic()

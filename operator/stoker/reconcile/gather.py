@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.admission import admit
+from stoker.core.admission import admit, project_kept
 from stoker.core.faults import Fault
-from stoker.core.identity import Identity
+from stoker.core.identity import Identity, tag_value
+from stoker.core.inputs import SPEC_TAG, TEMPLATE_TAG, spec_hash
 from stoker.core.power import looks_as_asked
 from stoker.core.server import ServerLook
 from stoker.core.stack import Listing, Unknown
@@ -38,6 +39,8 @@ class Gatherer:
         raw = self._cache.objects[vm.metadata.namespace, vm.metadata.name]
         vm_id = identity_of(raw)
         found = self._directory.runtime_of(vm.metadata.namespace)
+        if isinstance(found, TenantRuntime) and (moved := project_kept(vm, found.tenant)):
+            found = moved
         runtime = found if isinstance(found, TenantRuntime) else None
         listing = runtime.view(vm_id) if runtime else Unknown(found if isinstance(found, Fault) else _NO_TENANT)
         kept = vm.status.stack.id if vm.status.stack else None
@@ -53,7 +56,8 @@ class Gatherer:
         user_data = NOT_READ if settled else await self._user_data(vm)
         tenant = (runtime.fault or runtime.tenant) if runtime else found
         slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
-        admission = admit(vm, tenant, self._directory.templates, user_data, slots)  # type: ignore[arg-type]  # found is a Fault without runtime
+        pinned = _tagged(listing, TEMPLATE_TAG)
+        admission = admit(vm, tenant, self._directory.templates, user_data, slots, pinned)  # type: ignore[arg-type]  # found is a Fault without runtime
         world = World(
             vm=vm,
             identity=Identity(
@@ -118,11 +122,17 @@ def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None, server
         return False
     if not isinstance(listing, Listing):
         return True
-    known = vm.status.stack
-    if known is None or len(listing.stacks) != 1:
+    known, as_asked = vm.status.stack, _tagged(listing, SPEC_TAG) in (None, spec_hash(vm.spec))
+    if known is None or not as_asked or len(listing.stacks) != 1:
         return False
     stack = listing.stacks[0]
     return stack.complete and (stack.id, stack.changed) == (known.id, known.changed_at)
+
+
+def _tagged(listing: Listing | Unknown | None, key: str) -> str | None:
+    """Return what the VM's stack says under that tag."""
+    stacks = listing.stacks if isinstance(listing, Listing) else ()
+    return next((value for stack in stacks if (value := tag_value(stack.tags, key))), None)
 
 
 def _ids(listing: Listing | Unknown | None, recorded: str | None) -> set[str | None]:

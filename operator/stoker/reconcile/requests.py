@@ -21,15 +21,14 @@ def request_of(action: Change, identity: Identity, minutes: int) -> tuple[str, R
     """Return the action's name and its request; `minutes` is the stack's time-out."""
     match action:
         case CreateStack(operation, _, inputs):
-            name, tags = identity.stack_name, identity.tags(operation, inputs.hash)
+            name, tags = identity.stack_name, identity.tags(operation, inputs.hash, *inputs.tags)
             return "create", lambda project: project.heat.create(name, tags, inputs, timeout_minutes=minutes)
         case UpdateStack(operation, _, name, stack, inputs):
-            tags = identity.tags(operation, inputs.hash)
+            tags = identity.tags(operation, inputs.hash, *inputs.tags)
             return "update", lambda project: Created(
                 stack, project.heat.update(name, stack, tags, inputs, timeout_minutes=minutes)
             )
-        case ConvergeStack(operation, _, name, stack, made_from):
-            tags = identity.tags(operation, made_from)
+        case ConvergeStack(_, _, name, stack, tags):
             return "converge", lambda project: Created(
                 stack, project.heat.converge(name, stack, tags, timeout_minutes=minutes)
             )
