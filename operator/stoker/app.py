@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from stoker import __version__, handlers, metrics
 from stoker.api.base import what_is_wrong
 from stoker.api.tenant import Tenant
-from stoker.core.timing import Timing
+from stoker.core.attempts import Timing
 from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, open_session, path
 from stoker.kube.events import Events

@@ -10,6 +10,7 @@ from stoker.api.operation import OperationType
 from stoker.audit.files import LONGEST_LINE
 from stoker.core.actions import (
     Action,
+    AdoptStack,
     Claim,
     CreateStack,
     Decision,
@@ -50,6 +51,11 @@ def test_a_create_is_recorded_with_operation_attempt_template_and_the_hash_of_it
 
 RECORDED: dict[str, tuple[Action, str, str, str]] = {
     "an update": (UpdateStack(CREATE, 2, "vm-1", "s2", INPUTS), "UpdateStack", CREATE, "s2"),
+    "an adoption": (AdoptStack(CREATE, 2, "legacy-1", "s2"), "AdoptStack", CREATE, "s2"),
+    "an abandoned VM": (Retain(DELETE, SPEC, None, abandoned=True), "Abandon", DELETE, ""),
+    "a deletion that ends with the VM abandoned": (
+        Settle(DELETE, "Succeeded", "Accepted", "s1", retained=True, abandoned=True), "Abandon", DELETE, "s1",
+    ),
     "a delete": (DeleteStack("vm-1", "s2"), "DeleteStack", CREATE, "s2"),
     "a retained stack": (Retain(DELETE, SPEC, "s1"), "Retain", DELETE, "s1"),
     "a delete that ends with the stack retained": (

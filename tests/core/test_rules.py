@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.test_scenarios import ADOPTING, HELD_ADOPTION, NOBODYS, adoption
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType
 from stoker.core import retry
@@ -16,6 +17,7 @@ from stoker.core.actions import (
     DeleteStack,
     LookById,
     LookByName,
+    LookToAdopt,
     Nothing,
     Outlook,
     PreviewUpdate,
@@ -26,7 +28,7 @@ from stoker.core.decide import decide
 from stoker.core.faults import Fault
 from stoker.core.stack import Outputs, Preview, Probe
 from stoker.core.world import Accepted, Held, Refused, World
-from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, world
+from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, vm, world
 
 OPEN, OPEN_DELETE = operation(), operation(OperationType.DELETE)
 ACCEPTED = operation(outcome="Accepted", stack_id="s1")
@@ -240,6 +242,17 @@ EDGES: dict[str, tuple[World, type, str]] = {
         DeleteStack,
         "Deleting",
     ),
+    "a look at a stack to adopt holds for a minute": (
+        world(ADOPTING, candidate=replace(NOBODYS, as_of=CLOCK - 60)),
+        Claim,
+        "Claiming",
+    ),
+    "a look that began with an adoption's claim is not newer": (
+        world(ADOPTING, operations=(adoption(),), held=replace(HELD_ADOPTION, since=CLOCK - 5), candidate=NOBODYS),
+        LookToAdopt,
+        "Looking",
+    ),
+    "a key of 255 characters is one": (world(vm(asked={"idempotency-key": "k" * 255})), Claim, "Claiming"),
     "the second stack of a VM is deleted while the first one goes": (
         world(GOING, stack("DELETE_IN_PROGRESS"), stack(id="s2"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE),
         DeleteStack,

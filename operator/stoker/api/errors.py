@@ -35,6 +35,8 @@ class ErrorCode(StrEnum):
     NAME_CONFLICT = "NameConflict"
     OWNERSHIP_LOST = "OwnershipLost"
     DUPLICATE_IDENTITY = "DuplicateIdentity"
+    ADOPTION_REFUSED = "AdoptionRefused"
+    IDEMPOTENCY_CONFLICT = "IdempotencyConflict"
     STACK_MISSING = "StackMissing"
     STACK_FAILED = "StackFailed"
     UPDATE_WOULD_REPLACE = "UpdateWouldReplace"

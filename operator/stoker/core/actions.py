@@ -91,6 +91,23 @@ class LookById:
 
 
 @dataclass(frozen=True, slots=True)
+class LookToAdopt:
+    """Look at the stack of that id, whatever its name and whoever's."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptStack:
+    """Give a stack that is proven nobody's our tags; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_name: str
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CreateStack:
     """Ask Heat for the stack; needs the claim that `operation` and `attempt` name."""
 
@@ -188,6 +205,8 @@ Action = (
     | Retain
     | LookByName
     | LookById
+    | LookToAdopt
+    | AdoptStack
     | CreateStack
     | PreviewUpdate
     | UpdateStack

@@ -85,6 +85,12 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.DUPLICATE_IDENTITY: Policy(
         _N, Actor.USER, "Delete this object, or remove its annotation stoker.dev/id and create it anew."
     ),
+    _C.ADOPTION_REFUSED: Policy(
+        _S, Actor.ADMIN, "Mend what is missing, or take the annotation stoker.dev/adopt-stack away."
+    ),
+    _C.IDEMPOTENCY_CONFLICT: Policy(
+        _S, Actor.USER, "Delete this object, or give it an idempotency key of its own; no second stack is made."
+    ),
     _C.STACK_MISSING: Policy(_B, Actor.USER, "Find out who deleted the stack."),
     _C.STACK_FAILED: Policy(_B, Actor.CLOUD, "Read the reason; Stoker tries a few times by itself."),
     _C.UPDATE_WOULD_REPLACE: Policy(

@@ -17,6 +17,7 @@ from stoker.core.actions import (
     Reason,
     Settle,
 )
+from stoker.core.adopt import is_for
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
@@ -202,15 +203,19 @@ def an_accepted_stack_that_vanished_failed(world: World) -> Decision | None:
 
 
 def a_failure_backs_off(world: World) -> Decision | None:
-    """A failed attempt waits for its time, a failed operation for an edit, both for a request; then the next is claimed."""
+    """A failed attempt waits for its time, a failed operation for an edit, and both for a request to try now."""
+    create = world.failed
+    return not_due(world, create) if create and is_for(world, create) else None
+
+
+def a_failure_is_followed_by_another_try(world: World) -> Decision | None:
+    """The next attempt is claimed; an operation for something else than what is asked for now is ended first."""
     create = world.failed
     if create is None:
         return None
-    if (waiting := not_due(world, create)) is not None:
-        return waiting
     if isinstance(world.admission, Fault):
         return trouble(world.admission, after=LOOK_AGAIN)
-    if create.spec.generation == world.generation:
+    if is_for(world, create):
         claim = next_claim(world, create)
         return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
     if not is_open(create):

@@ -8,6 +8,7 @@ from typing import assert_never
 from stoker.api.base import GROUP
 from stoker.core.actions import (
     Action,
+    AdoptStack,
     Claim,
     ConvergeStack,
     CreateStack,
@@ -17,6 +18,7 @@ from stoker.core.actions import (
     LookAtResources,
     LookById,
     LookByName,
+    LookToAdopt,
     MarkUnhealthy,
     Nothing,
     PowerServer,
@@ -77,6 +79,8 @@ def _of(world: World, base: Record, action: Action) -> Record | None:  # noqa: P
             version, digest = inputs.template_version, inputs.hash
             base = replace(base, operation=operation, attempt=attempt, template_version=version, inputs_hash=digest)
             return replace(base, stack_id=action.stack_id) if isinstance(action, UpdateStack) else base
+        case AdoptStack(operation, attempt, _, stack_id):
+            return replace(base, operation=operation, attempt=attempt, stack_id=stack_id)
         case ConvergeStack(operation, attempt, _, stack_id) | PowerServer(operation, attempt, stack_id):
             detail = f"{action.action} {action.server_id}" if isinstance(action, PowerServer) else ""
             return replace(base, operation=operation, attempt=attempt, stack_id=stack_id, detail=detail)
@@ -90,9 +94,9 @@ def _of(world: World, base: Record, action: Action) -> Record | None:  # noqa: P
             return replace(base, action=name, operation=operation, stack_id=action.stack_id or "")
         case Release():
             return replace(base, stack_id=world.recorded_id or "")
-        case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | LookAtResources():
+        case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | LookToAdopt():
             return None
-        case ReadOutputs() | PreviewUpdate():
+        case LookAtResources() | ReadOutputs() | PreviewUpdate():
             return None
         case _:
             assert_never(action)

@@ -117,6 +117,19 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A look at a stack that a person asks to adopt."""
+
+    as_of: float
+    stack_id: str
+    stack: Stack | None
+    """None when the project has none of that id."""
+
+    outputs: frozenset[str] = frozenset()
+    """Names of the standard outputs that it has; of a server's id only when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outputs:
     """The standard outputs of every template."""
 

@@ -9,26 +9,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
+from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing
 from stoker.core.faults import Fault
-from stoker.core.held import Accepted, Held, Lost, Refused
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.server import ServerLook
-from stoker.core.stack import Listing, Outputs, Preview, Probe, Resources, Stack, Unknown
-from stoker.core.timing import Timing
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources, Stack, Unknown
 
-__all__ = ["JOBS", "Accepted", "Held", "Lost", "Refused", "World", "is_open"]
+__all__ = ["JOBS", "Accepted", "Held", "Lost", "Refused", "Timing", "World", "is_open"]
 
 JOBS = (OperationType.START, OperationType.STOP, OperationType.RESTART, OperationType.REPAIR)
 """The commands that follow a create (core.jobs)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class World:
-    """The state of one VM at one instant."""
+    """The state of one VM at one instant.
+
+    What many rules ask for is found out once: a pass over a settled VM asked 28 times for the stacks that are ours,
+    which was two fifths of its time.
+    """
 
     vm: VirtualMachine
     identity: Identity
@@ -54,6 +58,15 @@ class World:
     """The newest look at the stack's resources."""
 
     preview: Preview | None = None
+    candidate: Candidate | None = None
+    """The newest look at the stack that a person asks to adopt."""
+
+    claimant: str | None = None
+    """Another live object, as namespace/name, that has that stack or asked for it first."""
+
+    key_holder: VirtualMachineOperation | None = None
+    """Another VM's create that the same idempotency key was used for."""
+
     operations: tuple[VirtualMachineOperation, ...] = ()
     """All of this VM's, read live and kept by this process, their only writer."""
 
@@ -94,12 +107,12 @@ class World:
         looks = (look for look in (self.listing, self.named) if isinstance(look, Listing))
         return [look for look in looks if look.as_of > self.last_effect]
 
-    @property
+    @cached_property
     def seen(self) -> Listing | None:
         """The newest look that counts."""
         return max(self.looks, key=lambda look: look.as_of, default=None)
 
-    @property
+    @cached_property
     def ours(self) -> tuple[Stack, ...]:
         """The stacks proven ours, the one to keep first: the recorded one, else the earliest."""
         if self.seen is None:
@@ -112,7 +125,7 @@ class World:
         """The one stack to keep, if any is proven ours."""
         return next(iter(self.ours), None)
 
-    @property
+    @cached_property
     def as_asked(self) -> bool | None:
         """Tell whether the kept stack was asked for with this very spec; None when it does not say."""
         made = tag_value(self.kept.tags, SPEC_TAG) if self.kept else None
@@ -212,9 +225,8 @@ class World:
     @property
     def repaired(self) -> VirtualMachineOperation | None:
         """The open repair that was accepted: the server may be another now."""
-        job = self.job
-        accepted = job is not None and job.status.outcome is AttemptOutcome.ACCEPTED
-        return job if accepted and job and job.spec.type is OperationType.REPAIR else None
+        job = self.job if self.job and self.job.spec.type is OperationType.REPAIR else None
+        return job if job and job.status.outcome is AttemptOutcome.ACCEPTED else None
 
     @property
     def unanswered(self) -> VirtualMachineOperation | None:
@@ -268,6 +280,15 @@ class World:
         if self.vm.status.stack:
             return self.vm.status.stack.id
         return self.delete.status.stack_id if self.delete else None
+
+    def name_of(self, stack_id: str) -> str:
+        """Return the name that a stack of the VM has; an adopted one keeps its own."""
+        known = self.vm.status.stack
+        if known and known.id == stack_id:
+            return known.name
+        named: dict[str | None, str] = {stack.id: stack.name for stack in self.ours}
+        named |= {o.status.stack_id: o.spec.stack_name for o in self.operations if o.spec.stack_name}
+        return named.get(stack_id, self.identity.stack_name)
 
     def seen_after(self, moment: float) -> bool:
         """Tell whether a look that counts began after a moment."""

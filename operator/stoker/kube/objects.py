@@ -10,7 +10,7 @@ from stoker.api.operation import AttemptOutcome, OperationRecord, OperationSpec,
 from stoker.api.virtualmachine import VirtualMachine, VirtualMachineStatus
 from stoker.core.actions import Claim, Retain, Settle
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER
-from stoker.kube.client import KubeClient, merge_patch, path
+from stoker.kube.client import KubeClient, KubeError, merge_patch, path
 
 VMS, OPERATIONS = "virtualmachines", "virtualmachineoperations"
 VM_LABEL = "stoker.dev/vm"
@@ -53,6 +53,15 @@ class Objects:
             path(OPERATIONS, vm.metadata.namespace), labelSelector=f"{VM_ID_LABEL}={vm_id}"
         )
         return tuple(VirtualMachineOperation.model_validate(item) for item in items)
+
+    async def operation(self, namespace: str, name: str) -> VirtualMachineOperation | None:
+        """Read one operation, live; None when there is none of that name."""
+        try:
+            return VirtualMachineOperation.model_validate(await self._kube.get(path(OPERATIONS, namespace, name)))
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
 
     async def claim(
         self, vm: VirtualMachine, claim: Claim, known: VirtualMachineOperation | None, *, epoch: int, now: datetime

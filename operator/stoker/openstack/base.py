@@ -106,11 +106,20 @@ class Heat(Protocol):
     def unmade_volumes(self, name: str, stack_id: str) -> frozenset[str]:
         """Return the names of the stack's volumes whose making failed: they hold nothing."""
 
+    def adopt(self, name: str, stack_id: str, tags: tuple[str, ...]) -> str:
+        """Ask for the tags alone to be replaced, and return the request's id. Like a create, it may land unanswered."""
+
     def delete(self, name: str, stack_id: str) -> str:
         """Ask for the deletion by `{name}/{id}` and return the request's id. Deleting what is gone succeeds."""
 
     def find(self, name: str) -> Listing:
         """List the stacks of that name, ours or not."""
+
+    def find_id(self, stack_id: str) -> Listing:
+        """List the stack of that id, whatever its name."""
+
+    def output_names(self, name: str, stack_id: str) -> frozenset[str]:
+        """Return which of the standard outputs a stack has; of a server's id only when there is one."""
 
     def list(self, tags: tuple[str, ...]) -> Listing:
         """List all stacks that carry all the tags, complete or raising: never part of a listing."""

@@ -76,6 +76,16 @@ class HeatClient:
         )
         return reply.request_id or ""
 
+    def adopt(self, name: str, stack_id: str, tags: tuple[str, ...]) -> str:
+        """Replace the tags by an update of nothing else, and return the request's id.
+
+        A PATCH keeps template and parameters, and touches no resource (measured against Heat 27.0.1).
+        """
+        body, where = {"tags": ",".join(tags)}, _where(name, stack_id)
+        operation = f"adopt stack {stack_id}"
+        reply = self._rest.call(operation, "PATCH", where, body=body, seconds=self._create_timeout)
+        return reply.request_id or ""
+
     def preview_update(
         self, name: str, stack_id: str, tags: tuple[str, ...], inputs: Inputs, *, timeout_minutes: int
     ) -> Plan:
@@ -117,6 +127,10 @@ class HeatClient:
         """List the stacks of that name. A list, not a GET by name: that one is a redirect."""
         return self._listing({"name": name}, lambda stack: stack.name == name)
 
+    def find_id(self, stack_id: str) -> Listing:
+        """List the stack of that id: a GET by id alone is a redirect."""
+        return self._listing({"id": stack_id}, lambda stack: stack.id == stack_id)
+
     def list(self, tags: tuple[str, ...]) -> Listing:
         """List all stacks that carry all the tags, whole or not at all."""
         wanted = frozenset(tags)
@@ -148,6 +162,18 @@ class HeatClient:
             str(found.get(key) or "")[:LONGEST_OUTPUT] for key in ("server_id", "private_ip", "public_ip")
         )
         return Outputs(server_id, private_ip, public_ip, slots, as_of)
+
+    def output_names(self, name: str, stack_id: str) -> frozenset[str]:
+        """Return which outputs the stack has; a server_id without a value is none."""
+        operation = f"read the outputs of stack {stack_id}"
+        reply = self._rest.call(operation, "GET", _where(name, stack_id))
+        with _understood(operation, reply):
+            found = {
+                entry["output_key"]: entry.get("output_value") for entry in reply.body["stack"].get("outputs") or []
+            }
+        return frozenset(
+            key for key, value in found.items() if key != "server_id" or (value and isinstance(value, str))
+        )
 
     def resources(self, name: str, stack_id: str) -> tuple[Resource, ...]:
         """List the stack's resources; none once it is deleted."""

@@ -75,9 +75,17 @@ def plan_of(changes: dict[str, Any]) -> Plan:
 
 
 def slots_of(parameters: dict[str, Any]) -> tuple[str, ...]:
-    """Return the volumes' names by slot, from a stack's parameters, where a list is JSON text."""
+    """Return the volumes' names by slot, from a stack's parameters, where a list is JSON text.
+
+    An adopted stack may have a parameter of that name that means something else: then no slot is known.
+    """
     volumes = parameters.get("volumes") or "[]"
-    entries = json.loads(volumes) if isinstance(volumes, str) else volumes
+    try:
+        entries = json.loads(volumes) if isinstance(volumes, str) else volumes
+    except ValueError:
+        return ()
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return ()
     names = [str(entry.get("name") or "")[:63] for entry in entries[:VOLUME_SLOTS]]
     while names and not names[-1]:
         names.pop()

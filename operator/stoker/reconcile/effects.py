@@ -12,6 +12,7 @@ from stoker import metrics
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
+    AdoptStack,
     Claim,
     ConvergeStack,
     CreateStack,
@@ -21,6 +22,7 @@ from stoker.core.actions import (
     LookAtResources,
     LookById,
     LookByName,
+    LookToAdopt,
     MarkUnhealthy,
     Nothing,
     PowerServer,
@@ -34,7 +36,7 @@ from stoker.core.actions import (
 from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
-from stoker.core.stack import Plan, Preview, Resources
+from stoker.core.stack import Candidate, Plan, Preview, Resources
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.objects import Objects
@@ -82,10 +84,18 @@ class Effects:
                     memory.claimable = False
                     return
                 metrics.observe_write(type(action).__name__.lower())
-            case LookByName() | LookById() | LookAtResources() | ReadOutputs() | PreviewUpdate():
+            case LookByName() | LookById() | LookToAdopt() | LookAtResources() | ReadOutputs() | PreviewUpdate():
                 assert runtime is not None, "the core looks only where a tenant is known"
                 await self._look(world, action, memory, runtime)
-            case CreateStack() | UpdateStack() | ConvergeStack() | DeleteStack() | MarkUnhealthy() | PowerServer():
+            case (
+                CreateStack()
+                | AdoptStack()
+                | UpdateStack()
+                | ConvergeStack()
+                | DeleteStack()
+                | MarkUnhealthy()
+                | PowerServer()
+            ):
                 assert runtime is not None, "the core acts only where a tenant is known"
                 await self._act(world, action, memory, runtime, intent)
             case _:
@@ -116,25 +126,39 @@ class Effects:
     async def _look(
         self,
         world: World,
-        action: LookByName | LookById | LookAtResources | ReadOutputs | PreviewUpdate,
+        action: LookByName | LookById | LookToAdopt | LookAtResources | ReadOutputs | PreviewUpdate,
         memory: VmMemory,
         runtime: TenantRuntime,
     ) -> None:
-        name = world.identity.stack_name
         match action:
             case LookByName():
+                name = world.identity.stack_name
                 memory.named = await runtime.call("find", lambda project: project.heat.find(name))
             case LookById(stack_id):
+                name = world.name_of(stack_id)
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
             case LookAtResources(stack_id):
                 started = time.monotonic()
                 listed = await runtime.call("resources", lambda project: project.heat.resources(name, stack_id))
                 memory.resources = Resources(started, stack_id, listed)
+            case LookToAdopt(stack_id):
+                memory.candidate = await self._candidate(stack_id, runtime)
             case ReadOutputs(stack_id):
+                name = world.name_of(stack_id)
                 outputs = await runtime.call("outputs", lambda project: project.heat.outputs(name, stack_id))
                 memory.outputs = (stack_id, outputs)
             case PreviewUpdate():
                 memory.preview = await self._preview(action, runtime, retry_value(world))
+
+    async def _candidate(self, stack_id: str, runtime: TenantRuntime) -> Candidate:
+        """Look at the stack, and at its outputs when it is complete."""
+        found = await runtime.call("find", lambda project: project.heat.find_id(stack_id))
+        stack = next(iter(found.stacks), None)
+        if stack is None or not stack.complete:
+            return Candidate(found.as_of, stack_id, stack)
+        where = (stack.name, stack_id)
+        outputs = await runtime.call("outputs", lambda project: project.heat.output_names(*where))
+        return Candidate(found.as_of, stack_id, stack, outputs)
 
     async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime, retry: str | None) -> Preview:
         """Ask; a refusal of the inputs is an answer too. What would be lost is looked at: it may not have been made."""

@@ -6,15 +6,18 @@ import time
 from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
+from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.admission import admit, project_kept
+from stoker.core.asked import ADOPT, IDEMPOTENCY_KEY
+from stoker.core.attempts import Timing
+from stoker.core.claims import key_operation
 from stoker.core.faults import Fault
 from stoker.core.identity import Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, TEMPLATE_TAG, spec_hash
 from stoker.core.power import looks_as_asked
 from stoker.core.server import ServerLook
 from stoker.core.stack import Listing, Unknown
-from stoker.core.timing import Timing
 from stoker.core.world import World, is_open
 from stoker.kube.client import KubeClient, KubeError
 from stoker.kube.objects import Objects
@@ -53,6 +56,7 @@ class Gatherer:
         if memory.operations is None and not settled:
             memory.operations = await self._objects.operations(vm, vm_id)
             _note_open_create(memory)
+        key_holder = await self._key_holder(vm, vm_id, memory)
         user_data = NOT_READ if settled else await self._user_data(vm)
         tenant = (runtime.fault or runtime.tenant) if runtime else found
         slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
@@ -77,6 +81,9 @@ class Gatherer:
             server=server,
             resources=memory.resources,
             preview=memory.preview,
+            candidate=memory.candidate,
+            claimant=self._claimant(vm),
+            key_holder=key_holder,
             operations=memory.operations or (),
             held=memory.held,
             unresolved_since=memory.unresolved_since,
@@ -87,6 +94,18 @@ class Gatherer:
             timing=self._timing,
         )
         return world, runtime
+
+    async def _key_holder(self, vm: VirtualMachine, vm_id: str, memory: VmMemory) -> VirtualMachineOperation | None:
+        """Return another VM's create that has this one's idempotency key; only a VM that has no create is asked about."""
+        key = vm.metadata.annotations.get(IDEMPOTENCY_KEY)
+        if not key or memory.operations is None or any(o.spec.type is OperationType.CREATE for o in memory.operations):
+            return None
+        found = await self._objects.operation(vm.metadata.namespace, key_operation(key))
+        return None if found is None or found.spec.vm_id == vm_id else found
+
+    def _claimant(self, vm: VirtualMachine) -> str | None:
+        stack_id = vm.metadata.annotations.get(ADOPT)
+        return self._cache.claimant(vm, stack_id) if stack_id and vm.status.stack is None else None
 
     async def _user_data(self, vm: VirtualMachine) -> str | Fault | None:
         """Return the user data, from the spec or its Secret."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
+from stoker.core.asked import ADOPT
 from stoker.core.identity import ID_ANNOTATION
 from stoker.core.limits import Turn
-from stoker.core.stack import Listing, Outputs, Preview, Probe, Resources
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
 
@@ -36,6 +37,7 @@ class VmMemory:
 
     preview: Preview | None = None
     resources: Resources | None = None
+    candidate: Candidate | None = None
     claimable: bool = True
     turn: Turn | None = None
     """The place of its next OpenStack call among those of its user, tenant and cloud."""
@@ -107,6 +109,17 @@ class VmCache:
         for key in self.by_id.get(vm_id, ()):
             metadata = self.objects[key]["metadata"]
             if metadata["uid"] != vm.metadata.uid and (metadata["creationTimestamp"], metadata["uid"]) < mine:
+                return "/".join(key)
+        return None
+
+    def claimant(self, vm: VirtualMachine, stack_id: str) -> str | None:
+        """Return another live object that has the stack, or asked before this one to adopt it, as namespace/name."""
+        mine = (self.objects[vm.metadata.namespace, vm.metadata.name]["metadata"]["creationTimestamp"], vm.metadata.uid)
+        for key, raw in self.objects.items():
+            metadata, recorded = raw["metadata"], (raw.get("status") or {}).get("stack") or {}
+            asks = (metadata.get("annotations") or {}).get(ADOPT) == stack_id
+            is_first = asks and (metadata["creationTimestamp"], metadata["uid"]) < mine
+            if metadata["uid"] != vm.metadata.uid and (recorded.get("id") == stack_id or is_first):
                 return "/".join(key)
         return None
 

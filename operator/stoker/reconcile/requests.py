@@ -5,24 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from stoker.core.actions import ConvergeStack, CreateStack, DeleteStack, MarkUnhealthy, PowerServer, UpdateStack
+from stoker.core.actions import (
+    AdoptStack,
+    ConvergeStack,
+    CreateStack,
+    DeleteStack,
+    MarkUnhealthy,
+    PowerServer,
+    UpdateStack,
+)
 from stoker.core.identity import Identity
 from stoker.openstack.base import Created, Project
 
-Change = CreateStack | UpdateStack | ConvergeStack | DeleteStack | MarkUnhealthy | PowerServer
+Change = CreateStack | AdoptStack | UpdateStack | ConvergeStack | DeleteStack | MarkUnhealthy | PowerServer
 """Actions that change a cloud."""
 
 Request = Callable[[Project], Created]
 
+ADOPTED = "adopted"
+"""What an adopted stack has for the hash of its inputs: that of none of ours, so what differs is seen."""
+
 WHY_UNHEALTHY = "Stoker: the server is gone or in ERROR"
 
 
-def request_of(action: Change, identity: Identity, minutes: int) -> tuple[str, Request]:
+def request_of(action: Change, identity: Identity, minutes: int) -> tuple[str, Request]:  # noqa: PLR0911 -- a row a kind
     """Return the action's name and its request; `minutes` is the stack's time-out."""
     match action:
         case CreateStack(operation, _, inputs):
             name, tags = identity.stack_name, identity.tags(operation, inputs.hash, *inputs.tags)
             return "create", lambda project: project.heat.create(name, tags, inputs, timeout_minutes=minutes)
+        case AdoptStack(operation, _, name, stack):
+            tags = identity.tags(operation, ADOPTED)
+            return "adopt", lambda project: Created(stack, project.heat.adopt(name, stack, tags))
         case UpdateStack(operation, _, name, stack, inputs):
             tags = identity.tags(operation, inputs.hash, *inputs.tags)
             return "update", lambda project: Created(
