@@ -5,6 +5,7 @@ All of it can be lost at any moment; what must survive is stored in the API serv
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,9 @@ from stoker.core.limits import Turn
 from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
+
+LONGEST_SHARED = 128
+"""Characters of a string that is worth sharing. User data is not: it may be 48 KiB, and is another for each VM."""
 
 
 @dataclass(slots=True)
@@ -65,7 +69,7 @@ class VmCache:
         elif known:
             self.forget(key)
         metadata.pop("managedFields", None)
-        self.objects[key] = raw
+        self.objects[key] = _shared(raw)
         self.by_id.setdefault(identity_of(raw), set()).add(key)
         return key
 
@@ -121,6 +125,18 @@ class VmCache:
             if metadata["uid"] != vm.metadata.uid and (recorded.get("id") == stack_id or is_first):
                 return "/".join(key)
         return None
+
+
+def _shared(value: Any) -> Any:
+    """Return the value with equal short strings being one: of ten thousand objects, most keys and words are the same."""
+    match value:
+        case dict():
+            return {sys.intern(key): _shared(part) for key, part in value.items()}
+        case list():
+            return [_shared(part) for part in value]
+        case str() if len(value) <= LONGEST_SHARED:
+            return sys.intern(value)
+    return value
 
 
 def identity_of(raw: dict[str, Any]) -> str:
