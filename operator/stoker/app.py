@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from stoker import __version__, handlers, metrics
 from stoker.api.base import what_is_wrong
 from stoker.api.tenant import Tenant
-from stoker.core.world import Timing
+from stoker.core.attempts import Timing
 from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, open_session, path
 from stoker.kube.events import Events
@@ -59,7 +59,7 @@ class Operator:
         self.directory = Directory(kube, settings.namespace, connector, parse, start, leader.holder)
         self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
         objects = Objects(kube, leader.holder)
-        timing = Timing(create_deadline=settings.create_deadline_seconds)
+        timing = Timing(settings.create_deadline_seconds, settings.stuck_seconds)
         self._quota = QuotaService(kube, self._cache, self.queue, self.directory, leader.check)
         gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing, self._quota)
         minutes = settings.stack_timeout_minutes

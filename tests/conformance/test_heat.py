@@ -248,7 +248,7 @@ def test_what_else_the_project_has(cloud: ProjectClient) -> None:
     assert "cirros" in {image.name for image in cloud.image.images() if image.status == "active"}
     networks = {network.name: network.external for network in cloud.network.networks()}
     assert networks == {"public": True, "private": False}
-    assert cloud.compute.servers() == ()
+    assert cloud.compute.servers().by_id == {}
     assert cloud.compute.key_pairs() == ()
 
 

@@ -11,7 +11,7 @@ import pytest
 from core import test_rules, test_scenarios
 from core.test_rules import EDGES
 from core.test_scenarios import SCENARIOS
-from stoker.core import absent, adopt, asked, claims, common, present, update, world
+from stoker.core import absent, adopt, asked, claims, common, drift, jobs, power, present, repair, update, world
 from stoker.core.decide import decide
 from support.mutants import functions, mutants, mutated
 
@@ -44,9 +44,10 @@ def survives(function: FunctionType, code: CodeType) -> bool:
         return unnoticed()
 
 
-@pytest.mark.parametrize(
-    "module", [present, absent, common, update, world, asked, adopt, claims], ids=lambda module: module.__name__
-)
+MODULES = [present, absent, common, update, jobs, power, drift, repair, world, asked, adopt, claims]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_without_any_single_guard_some_scenario_fails(module: ModuleType) -> None:
     assert unnoticed()
     found = [(function, where, code) for function in functions(module) for where, code in mutants(function)]

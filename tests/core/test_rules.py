@@ -140,7 +140,7 @@ EDGES: dict[str, tuple[World, type, str]] = {
     "a failed attempt is due at its time": (world(operations=(failed(0.0),)), Claim, "Claiming"),
     "a failed attempt without a time is due": (world(operations=(failed(next_retry_time=None),)), Claim, "Claiming"),
     "an action in progress is not stuck at its time-out": (in_progress(3900), Nothing, "InProgress"),
-    "an action in progress is stuck after its time-out": (in_progress(3901), Nothing, "Stuck"),
+    "an action in progress is stuck after its time-out": (in_progress(3901), Claim, "Stuck"),
     "a clean-up of an old stack that we just asked for is not stuck": (
         in_progress(4300, "DELETE_IN_PROGRESS", last_effect=CLOCK - 2),
         Nothing,
@@ -154,7 +154,7 @@ EDGES: dict[str, tuple[World, type, str]] = {
             clock=CLOCK + 3901,
             listing=listing(stack("DELETE_IN_PROGRESS", created=NOW - timedelta(hours=3)), as_of=CLOCK + 3900),
         ),
-        Nothing,
+        DeleteStack,
         "Stuck",
     ),
     "a clean-up is not stuck at its time-out": (

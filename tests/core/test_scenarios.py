@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.job_scenarios import JOB_ROWS
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.quota import Amounts
@@ -189,7 +190,7 @@ PRESENT_ROWS: dict[str, Row] = {
     "a stack that appears settles an open create": (world(None, stack("CREATE_IN_PROGRESS"), operations=(OPEN,)), Settle, "Adopting", P),
     "a stack in progress is left alone": (world(None, stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)), Nothing, "InProgress", P),
     "a stack in progress for hours is stuck": (
-        world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Nothing, "Stuck", B),
+        world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Claim, "Stuck", P),
     "an unrecorded stack that is going is waited for": (world(None, stack("DELETE_IN_PROGRESS")), Nothing, "InProgress", P),
     "an unfinished stack without an operation gets one": (world(None, stack("CREATE_FAILED")), Claim, "Claiming", P),
     "a failed create is recorded with the resource's reason": (
@@ -342,7 +343,7 @@ PRESENT_ROWS: dict[str, Row] = {
         Nothing, "InProgress", P),
     "an update whose engine died is stuck": (
         edited(SENT_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE, created=NOW, updated=LONG_AGO)),
-        Nothing, "Stuck", B),
+        Claim, "Stuck", P),
     "of an update that failed for good outputs are read too": (
         edited(DEAD_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE), outputs=None), ReadOutputs, "ReadingOutputs", P),
     "a failed stack that nobody edited waits for a person": (
@@ -645,6 +646,7 @@ ABSENT_ROWS: dict[str, Row] = {
         Release, "Deleted", P),
 }  # fmt: skip
 
+PRESENT_ROWS |= JOB_ROWS
 SCENARIOS = {**PRESENT_ROWS, **ABSENT_ROWS}
 
 

@@ -40,6 +40,9 @@ class ConditionType(StrEnum):
     QUOTA_RESERVED = "QuotaReserved"
     """What the spec asks for is reserved of the Tenant's quota. Present only under a quota."""
 
+    DRIFTED = "Drifted"
+    """Something was changed behind Stoker's back. Present only when True."""
+
     # Of Tenants only.
     NAMESPACES_EXCLUSIVE = "NamespacesExclusive"
     """No other Tenant claims one of its namespaces."""

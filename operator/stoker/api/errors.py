@@ -41,6 +41,7 @@ class ErrorCode(StrEnum):
     STACK_MISSING = "StackMissing"
     STACK_FAILED = "StackFailed"
     UPDATE_WOULD_REPLACE = "UpdateWouldReplace"
+    SERVER_STOPPED = "ServerStopped"
     NOT_FOUND = "NotFound"
     CONFLICT = "Conflict"
     AUDIT_UNAVAILABLE = "AuditUnavailable"

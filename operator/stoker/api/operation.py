@@ -24,6 +24,10 @@ class OperationType(StrEnum):
     CREATE = "Create"
     UPDATE = "Update"
     DELETE = "Delete"
+    START = "Start"
+    STOP = "Stop"
+    RESTART = "Restart"
+    REPAIR = "Repair"
 
 
 class OperationState(StrEnum):
@@ -52,7 +56,7 @@ class OperationSpec(Model):
         str,
         Field(
             max_length=253,
-            description="What this operation follows: nothing for a first create, the stack that is adopted, a stack or operation before it, the object's UID for a delete, UID and generation for an update.",
+            description="What this operation follows: nothing for a first create, the stack that is adopted, a stack or operation before it, the object's UID for a delete, UID and generation for an update, with the server's id for a start or stop, with what is repaired for a repair, the request's id for a restart.",
         ),
     ] = ""
     sequence: Annotated[
@@ -111,6 +115,9 @@ class OperationRecord(StatusModel):
     retry: Annotated[
         str | None,
         Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),
+    ] = None
+    stack_changed_at: Annotated[
+        Time | None, Field(description="By Heat's clock, when the stack was changed for it, once that is complete.")
     ] = None
     next_retry_time: Annotated[Time | None, Field(description="When the next attempt is due.")] = None
     last_error: Annotated[ErrorCode | None, Field(description="Code of the last error.")] = None

@@ -13,6 +13,7 @@ from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
+from stoker.core.server import PowerAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ class Settle:
     next_retry_time: datetime | None = None
     retained: bool = False
     """True for a delete that left the stack behind."""
+
+    stack_changed: datetime | None = None
+    """By Heat's clock, when the stack was changed for it."""
 
     abandoned: bool = False
     """True when it did so because a person abandoned the VM."""
@@ -141,6 +145,47 @@ class DeleteStack:
 
 
 @dataclass(frozen=True, slots=True)
+class ConvergeStack:
+    """Ask Heat to take up a stack that is proven ours again; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_name: str
+    stack_id: str
+    tags: tuple[str, ...]
+    """Those that it has, but for the operation's."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUnhealthy:
+    """Have the next update replace a resource of a stack that is proven ours."""
+
+    stack_name: str
+    stack_id: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class PowerServer:
+    """Ask Nova to start, stop or reboot the server; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_id: str
+    """The stack that the server is in."""
+
+    server_id: str
+    action: PowerAction
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtResources:
+    """List the resources of the stack."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOutputs:
     """Read the outputs of the complete stack."""
 
@@ -165,7 +210,11 @@ Action = (
     | CreateStack
     | PreviewUpdate
     | UpdateStack
+    | ConvergeStack
+    | MarkUnhealthy
+    | PowerServer
     | DeleteStack
+    | LookAtResources
     | ReadOutputs
     | Release
 )
@@ -191,6 +240,12 @@ class Reason(StrEnum):
     UPDATING = "Updating"
     THROTTLED = "Throttled"
     STUCK = "Stuck"
+    STARTING = "Starting"
+    STOPPING = "Stopping"
+    RESTARTING = "Restarting"
+    REPAIRING = "Repairing"
+    STOPPED = "Stopped"
+    DRIFTED = "DriftFound"
     PAUSED = "Paused"
     PROTECTED = "TerminationProtected"
     DELETING = "Deleting"
@@ -231,6 +286,9 @@ class Decision:
 
     moving: bool = False
     """True while something is under way in Heat: the tenant's poller looks often, and each listing wakes the VM."""
+
+    watching: bool = False
+    """True while the VM's server is awaited: the project's servers are listed often, and each listing wakes the VM."""
 
     fault: Fault | None = None
     """The error behind the decision, if any."""

@@ -61,3 +61,6 @@ class Timing:
     delete_again: float = 600.0
     """When a deletion in progress is asked for again: an engine that died leaves it so for ever; a second request
     finishes it (measured, Heat 27.0.1)."""
+
+    power_deadline: float = 600.0
+    """When a start, stop or reboot that Nova accepted is given up. A guest that shuts down slowly gets minutes."""

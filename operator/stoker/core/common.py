@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
-from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.core import asked, retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
 from stoker.core.faults import Fault, Retry
@@ -38,6 +38,7 @@ def trouble(
     outlook: Outlook | None = None,
     after: float | None = None,
     moving: bool = False,
+    watching: bool = False,
 ) -> Decision:
     """Return a decision that reports a fault; without an action, nothing is done."""
     return Decision(
@@ -47,6 +48,7 @@ def trouble(
         outlook or fault_outlook(fault),
         after,
         moving=moving,
+        watching=watching,
         fault=fault,
     )
 
@@ -75,7 +77,7 @@ def a_double_touches_nothing(world: World) -> Decision | None:
 
 def an_answer_is_recorded(world: World) -> Decision | None:
     """What Heat answered is stored before anything else happens; a lost answer stays open."""
-    claimed = world.claimed or world.claimed_update
+    claimed = world.claimed or world.claimed_update or world.claimed_job
     if claimed is None:
         return None
     operation, held = claimed
@@ -83,7 +85,8 @@ def an_answer_is_recorded(world: World) -> Decision | None:
         case Accepted(stack_id):
             return adopted(operation, stack_id)
         case Refused(fault):
-            return failed_attempt(world, operation, fault, stack_id=None)
+            bounded = world.kept if operation.spec.type is OperationType.REPAIR else None
+            return failed_attempt(world, operation, fault, stack_id=bounded.id if bounded else None)
     return None
 
 
@@ -95,9 +98,9 @@ def an_open_create_is_settled_by_its_stack(world: World) -> Decision | None:
 
 
 def adopted(operation: VirtualMachineOperation, stack_id: str) -> Decision:
-    """Record that the operation's attempt made this stack, or is updating it."""
+    """Record that the operation's attempt made this stack, or changes it or its server."""
     settle = Settle(operation.metadata.name, OperationState.RUNNING, AttemptOutcome.ACCEPTED, stack_id)
-    return progress(settle, Reason.ADOPTING, f"Heat accepted the stack {stack_id}.")
+    return progress(settle, Reason.ADOPTING, f"The {operation.spec.type.lower()} of stack {stack_id} was accepted.")
 
 
 def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Fault, *, stack_id: str | None) -> Decision:

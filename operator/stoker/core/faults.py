@@ -99,6 +99,7 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.UPDATE_WOULD_REPLACE: Policy(
         _N, Actor.USER, "Take the edit back, or set allowReplace to true if their data may be lost."
     ),
+    _C.SERVER_STOPPED: Policy(_N, Actor.USER, "Start the VM (powerState: Running) for the edit to be applied."),
     _C.NOT_FOUND: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
     _C.CONFLICT: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
     _C.AUDIT_UNAVAILABLE: Policy(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType
-from stoker.api.virtualmachine import MissingPolicy
+from stoker.api.virtualmachine import MissingPolicy, PowerState
 from stoker.core.actions import (
     CreateStack,
     Decision,
@@ -38,6 +36,7 @@ from stoker.core.common import (
 )
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
+from stoker.core.repair import is_stuck, pause
 from stoker.core.stack import Stack
 from stoker.core.world import Held, World, is_open
 
@@ -73,17 +72,15 @@ def a_stack_without_a_record_gets_one(world: World) -> Decision | None:
 
 
 def work_in_progress_is_left_alone(world: World) -> Decision | None:
-    """What Heat is doing is not disturbed; after the time-out it is called stuck."""
+    """What Heat is doing is not disturbed. What is stuck is taken up again; of a deletion, a second request does that."""
     stack = world.kept
     if stack is None or not stack.in_progress:
         return None
-    patience = world.timing.stuck_after
-    ours_is_recent = world.last_effect > 0 and world.clock - world.last_effect <= patience
-    since = stack.updated or stack.created
-    if since and world.now - since > timedelta(seconds=patience) and not ours_is_recent:
-        message = f"Stack {stack.id} is {stack.status} since {since:%Y-%m-%dT%H:%M:%SZ}: its engine may have died."
-        return Decision(Nothing(), Reason.STUCK, message, Outlook.BLOCKED, LOOK_AGAIN, moving=True)
-    return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
+    if not is_stuck(world):
+        return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
+    if not stack.deleting:
+        return None
+    return progress(DeleteStack(stack.name, stack.id), Reason.STUCK, f"Stack {stack.id} is stuck in its deletion.")
 
 
 def a_failed_create_is_recorded(world: World) -> Decision | None:
@@ -127,7 +124,7 @@ def outputs_are_read_once(world: World) -> Decision | None:
     if world.unanswered_update is not None:
         return None  # it may land yet, and what is read now would be kept
     is_known = recorded and recorded.id == stack.id and world.vm.status.server_id
-    just_ended = any(operation and is_open(operation) for operation in (world.create, world.update))
+    just_ended = any(operation and is_open(operation) for operation in (world.create, world.update, world.repaired))
     # Applied is written together with what was read: without it, a crash may have come between end and status.
     if is_known and not just_ended and world.vm.status.applied_generation == world.generation:
         return None
@@ -151,7 +148,9 @@ def a_complete_stack_is_settled(world: World) -> Decision | None:
     message = "The VM is as its spec asks."
     if world.outdated:
         message += " A Secret, network profile or template changed since; the next edit applies it."
-    return Decision(Nothing(), Reason.ACTIVE, message, Outlook.SETTLED)
+    reason = Reason.STOPPED if world.vm.spec.power_state is PowerState.STOPPED else Reason.ACTIVE
+    again = pause(world) or None  # when what differs without harm may be repaired
+    return Decision(Nothing(), reason, message, Outlook.SETTLED, again)
 
 
 # ---- none is

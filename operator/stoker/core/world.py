@@ -18,9 +18,13 @@ from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.quota import Verdict
-from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Stack, Unknown
+from stoker.core.server import ServerLook
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources, Stack, Unknown
 
-__all__ = ["Accepted", "Held", "Lost", "Refused", "Timing", "World", "is_open"]
+__all__ = ["JOBS", "Accepted", "Held", "Lost", "Refused", "Timing", "World", "is_open"]
+
+JOBS = (OperationType.START, OperationType.STOP, OperationType.RESTART, OperationType.REPAIR)
+"""The commands that follow a create (core.jobs)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,12 @@ class World:
     """The newest look at the recorded stack by id."""
 
     outputs: Outputs | None = None
+    server: ServerLook | Unknown | None = None
+    """The VM's server in the project's newest listing, or why there is none; None before there was one."""
+
+    resources: Resources | None = None
+    """The newest look at the stack's resources."""
+
     preview: Preview | None = None
     candidate: Candidate | None = None
     """The newest look at the stack that a person asks to adopt."""
@@ -193,8 +203,8 @@ class World:
 
         The cause of an update begins with the object's UID: a restored object counts its generations anew.
         """
-        mine = f"{self.vm.metadata.uid}/"
-        updates = [operation for operation in self.operations if operation.spec.cause.startswith(mine)]
+        mine, kind = f"{self.vm.metadata.uid}/", OperationType.UPDATE
+        updates = [one for one in self.operations if one.spec.type is kind and one.spec.cause.startswith(mine)]
         return max(updates, key=lambda operation: operation.spec.generation, default=None)
 
     @property
@@ -208,6 +218,19 @@ class World:
             ),
             None,
         )
+
+    @property
+    def job(self) -> VirtualMachineOperation | None:
+        """The open start, stop, restart or repair; there is one at most."""
+        return next(
+            (operation for operation in self.operations if operation.spec.type in JOBS and is_open(operation)), None
+        )
+
+    @property
+    def repaired(self) -> VirtualMachineOperation | None:
+        """The open repair that was accepted: the server may be another now."""
+        job = self.job if self.job and self.job.spec.type is OperationType.REPAIR else None
+        return job if job and job.status.outcome is AttemptOutcome.ACCEPTED else None
 
     @property
     def unanswered(self) -> VirtualMachineOperation | None:
@@ -228,6 +251,11 @@ class World:
     def claimed_update(self) -> tuple[VirtualMachineOperation, Held] | None:
         """The same for the unanswered update."""
         return self._held_of(self.unanswered_update)
+
+    @property
+    def claimed_job(self) -> tuple[VirtualMachineOperation, Held] | None:
+        """The same for the start, stop, restart or repair."""
+        return self._held_of(self.job if self.job and self.job.status.outcome is None else None)
 
     def _held_of(self, operation: VirtualMachineOperation | None) -> tuple[VirtualMachineOperation, Held] | None:
         if operation and self.held and self.held.of(operation):

@@ -107,6 +107,7 @@ class Objects:
             "next_retry_time": settle.next_retry_time,
             "completed_at": now if ended else None,
             "retained": settle.retained or None,
+            "stack_changed_at": settle.stack_changed,
             "abandoned": settle.abandoned or None,
         }
         if settle.failed_stacks is not None:

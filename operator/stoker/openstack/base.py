@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from stoker.core.catalog import Part
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Listing, Outputs, Plan, Probe
+from stoker.core.server import PowerAction, Servers
+from stoker.core.stack import Listing, Outputs, Plan, Probe, Resource
 
 
 class CloudError(Exception):
@@ -129,12 +130,34 @@ class Heat(Protocol):
     def outputs(self, name: str, stack_id: str) -> Outputs:
         """Read the standard outputs."""
 
+    def resources(self, name: str, stack_id: str) -> tuple[Resource, ...]:
+        """List the stack's resources."""
+
+    def mark_unhealthy(self, name: str, stack_id: str, resource: str, reason: str) -> str:
+        """Have the next update replace a resource, and return the request's id. Marking it again changes nothing."""
+
+    def converge(self, name: str, stack_id: str, tags: tuple[str, ...], *, timeout_minutes: int) -> str:
+        """Ask for an update to what the stack is made from already, with other tags; return the request's id."""
+
+
+class Compute(Protocol):
+    """Servers of one project."""
+
+    def servers(self) -> Servers:
+        """List the project's servers, complete or raising."""
+
+    def act(self, server_id: str, action: PowerAction) -> str:
+        """Start, stop or reboot a server, and return the request's id. MUST NOT be retried here."""
+
 
 class Project(Protocol):
     """A tenant's project, with a token for it."""
 
     @property
     def heat(self) -> Heat: ...
+
+    @property
+    def compute(self) -> Compute: ...
 
     def browse(self, part: Part) -> Any:
         """Read a part of the catalog: what the field of `Catalog` of that name holds."""

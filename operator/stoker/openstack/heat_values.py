@@ -10,21 +10,7 @@ from typing import Any
 from stoker.core.classify import redacted
 from stoker.core.faults import one_line
 from stoker.core.slots import VOLUME_SLOTS
-from stoker.core.stack import Plan, Stack
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One resource of a stack."""
-
-    name: str
-    type: str
-    status: str
-    """`<action>_<state>`, as of a stack."""
-
-    reason: str = ""
-    physical_id: str = ""
-    """Empty before it is made."""
+from stoker.core.stack import Plan, Resource, Stack
 
 
 @dataclass(frozen=True, slots=True)

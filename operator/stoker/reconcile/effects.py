@@ -14,14 +14,18 @@ from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
     AdoptStack,
     Claim,
+    ConvergeStack,
     CreateStack,
     Decision,
     DeleteStack,
     Enroll,
+    LookAtResources,
     LookById,
     LookByName,
     LookToAdopt,
+    MarkUnhealthy,
     Nothing,
+    PowerServer,
     PreviewUpdate,
     ReadOutputs,
     Release,
@@ -32,17 +36,15 @@ from stoker.core.actions import (
 from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
-from stoker.core.stack import Candidate, Plan, Preview
+from stoker.core.stack import Candidate, Plan, Preview, Resources
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.objects import Objects
-from stoker.openstack.base import CloudError, Created, Project
+from stoker.openstack.base import CloudError
 from stoker.reconcile.memory import VmCache, VmMemory
+from stoker.reconcile.requests import Change, Request, request_of
 from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail
-
-ADOPTED = "adopted"
-"""What an adopted stack has for the hash of its inputs: that of none of ours, so what differs is seen."""
 
 
 class Effects:
@@ -82,10 +84,18 @@ class Effects:
                     memory.claimable = False
                     return
                 metrics.observe_write(type(action).__name__.lower())
-            case LookByName() | LookById() | LookToAdopt() | ReadOutputs() | PreviewUpdate():
+            case LookByName() | LookById() | LookToAdopt() | LookAtResources() | ReadOutputs() | PreviewUpdate():
                 assert runtime is not None, "the core looks only where a tenant is known"
                 await self._look(world, action, memory, runtime)
-            case CreateStack() | AdoptStack() | UpdateStack() | DeleteStack():
+            case (
+                CreateStack()
+                | AdoptStack()
+                | UpdateStack()
+                | ConvergeStack()
+                | DeleteStack()
+                | MarkUnhealthy()
+                | PowerServer()
+            ):
                 assert runtime is not None, "the core acts only where a tenant is known"
                 await self._act(world, action, memory, runtime, intent)
             case _:
@@ -116,7 +126,7 @@ class Effects:
     async def _look(
         self,
         world: World,
-        action: LookByName | LookById | LookToAdopt | ReadOutputs | PreviewUpdate,
+        action: LookByName | LookById | LookToAdopt | LookAtResources | ReadOutputs | PreviewUpdate,
         memory: VmMemory,
         runtime: TenantRuntime,
     ) -> None:
@@ -127,6 +137,10 @@ class Effects:
             case LookById(stack_id):
                 name = world.name_of(stack_id)
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
+            case LookAtResources(stack_id):
+                started = time.monotonic()
+                listed = await runtime.call("resources", lambda project: project.heat.resources(name, stack_id))
+                memory.resources = Resources(started, stack_id, listed)
             case LookToAdopt(stack_id):
                 memory.candidate = await self._candidate(stack_id, runtime)
             case ReadOutputs(stack_id):
@@ -167,46 +181,20 @@ class Effects:
         return Preview(started, action.stack_id, action.inputs.hash, plan, retry)
 
     async def _act(
-        self,
-        world: World,
-        action: CreateStack | AdoptStack | UpdateStack | DeleteStack,
-        memory: VmMemory,
-        runtime: TenantRuntime,
-        intent: Record | None,
+        self, world: World, action: Change, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
     ) -> None:
-        minutes = self._stack_timeout
-        match action:
-            case DeleteStack(stack_name, stack_id):
-                await self._delete(stack_name, stack_id, memory, runtime, intent)
-            case CreateStack(operation, _, inputs):
-                name = world.identity.stack_name
-                tags = world.identity.tags(operation, inputs.hash, *inputs.tags)
-
-                def create(project: Project) -> Created:
-                    return project.heat.create(name, tags, inputs, timeout_minutes=minutes)
-
-                await self._send("create", create, memory, runtime, intent)
-            case AdoptStack(operation, _, stack_name, stack_id):
-                tags = world.identity.tags(operation, ADOPTED)
-
-                def adopt(project: Project) -> Created:
-                    return Created(stack_id, project.heat.adopt(stack_name, stack_id, tags))
-
-                await self._send("adopt", adopt, memory, runtime, intent)
-            case UpdateStack(operation, _, stack_name, stack_id, inputs):
-                tags = world.identity.tags(operation, inputs.hash, *inputs.tags)
-
-                def update(project: Project) -> Created:
-                    asked = project.heat.update(stack_name, stack_id, tags, inputs, timeout_minutes=minutes)
-                    return Created(stack_id, asked)
-
-                memory.outputs = None  # they change with it
-                await self._send("update", update, memory, runtime, intent)
+        name, request = request_of(action, world.identity, self._stack_timeout)
+        if isinstance(action, DeleteStack | MarkUnhealthy):
+            await self._ask(name, request, memory, runtime, intent)
+            return
+        if isinstance(action, UpdateStack | ConvergeStack):
+            memory.outputs = None  # they change with it
+        await self._send(name, request, memory, runtime, intent)
 
     async def _send(
         self,
         name: str,
-        request: Callable[[Project], Created],
+        request: Request,
         memory: VmMemory,
         runtime: TenantRuntime,
         intent: Record | None,
@@ -228,16 +216,15 @@ class Effects:
         memory.held = replace(memory.held, answer=answer)
         memory.last_effect = memory.unresolved_since = time.monotonic()
 
-    async def _delete(
-        self, name: str, stack_id: str, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
+    async def _ask(
+        self, name: str, request: Request, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
     ) -> None:
+        """Ask for what may be asked for again."""
         async with self._trail.around(intent) as said:
             try:
-                said.request_id = await runtime.call(
-                    "delete", lambda project: project.heat.delete(name, stack_id), effect=said
-                )
+                said.request_id = (await runtime.call(name, request, effect=said)).request_id
             finally:
-                memory.effects += 1
+                memory.effects += name == "delete"
                 memory.last_effect = time.monotonic()
 
 

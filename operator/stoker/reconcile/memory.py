@@ -15,7 +15,7 @@ from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.asked import ADOPT
 from stoker.core.identity import ID_ANNOTATION
 from stoker.core.limits import Turn
-from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
 
@@ -41,6 +41,7 @@ class VmMemory:
     """Stack id and its outputs."""
 
     preview: Preview | None = None
+    resources: Resources | None = None
     candidate: Candidate | None = None
     claimable: bool = True
     turn: Turn | None = None
