@@ -26,6 +26,7 @@ from stoker.core.actions import (
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
+from stoker.core.quota import Denied, Unjudged
 from stoker.core.stack import Outputs, Preview, Probe
 from stoker.core.world import Accepted, Held, Refused, World
 from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, vm, world
@@ -377,3 +378,11 @@ def test_pauses_end_when_their_reason_does() -> None:
     assert decide(world(operations=(failed(42),))).requeue_after == pytest.approx(42)
     late = world(operations=(OPEN,), unresolved_since=CLOCK - 200, listing=listing(as_of=CLOCK - 90))
     assert decide(late).requeue_after == pytest.approx(1)
+
+
+def test_whom_the_quota_refused_is_not_looked_at_again_by_time() -> None:
+    no_room = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"))
+    unknown = Denied(Fault(ErrorCode.FLAVOR_NOT_FOUND, "size not known"))
+    assert decide(world(quota=no_room)).requeue_after is None
+    assert decide(world(quota=unknown)).requeue_after
+    assert not decide(world(quota=Unjudged())).moving

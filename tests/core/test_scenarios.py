@@ -10,6 +10,7 @@ import pytest
 from core.job_scenarios import JOB_ROWS
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
+from stoker.api.quota import Amounts
 from stoker.api.virtualmachine import StackStatus, VirtualMachine
 from stoker.core import decide as specification
 from stoker.core.actions import (
@@ -36,6 +37,7 @@ from stoker.core.decide import ABSENT, PRESENT, RULES, decide
 from stoker.core.faults import Fault
 from stoker.core.identity import operation_name
 from stoker.core.inputs import spec_hash
+from stoker.core.quota import Denied, Reserved, Unjudged
 from stoker.core.stack import Candidate, Outputs, Plan, Preview, Probe, Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import (
@@ -61,6 +63,8 @@ def update(generation: int = 2, **status: object) -> VirtualMachineOperation:
     return operation(OperationType.UPDATE, cause=f"{UID}/{generation}", generation=generation, **status)
 
 
+NO_ROOM = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"), frozenset({"vms"}))
+RESERVED = Reserved(Amounts(vms=1), Amounts(vms=1))
 DOWN = Fault(ErrorCode.CLOUD_UNAVAILABLE, "list stacks: HTTP 503")
 NO_FLAVOR = Fault(ErrorCode.FLAVOR_NOT_FOUND, "create stack: no flavor")
 NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "no Tenant")
@@ -144,6 +148,20 @@ PRESENT_ROWS: dict[str, Row] = {
     "a VM that has a stack is looked after, admitted or not": (world(None, stack(), admission=NO_TENANT), ReadOutputs, "ReadingOutputs", P),
     "an open delete is no create": (world(operations=(OPEN_DELETE,)), Claim, "Claiming", P),
     "a VM that is not admitted is parked": (world(admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "a VM that the quota has no room for is parked": (world(quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "a VM that nobody judged yet waits for the quota": (world(quota=Unjudged()), Nothing, "Reserving", P),
+    "a VM whose place is reserved is claimed": (world(quota=RESERVED), Claim, "Claiming", P),
+    "a VM that has a stack runs on, whatever the quota has room for": (
+        world(active(), stack(), operations=(DONE,), quota=NO_ROOM), Nothing, "Active", S),
+    "an edit that the quota has no room for leaves the VM as it is": (edited(quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "an edit whose difference is reserved is previewed": (edited(quota=RESERVED, preview=None), PreviewUpdate, "Previewing", P),
+    "a claim whose VM asks for more than there is room for fails": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, quota=NO_ROOM), Settle, "QuotaExceeded", B),
+    "a claim whose VM was edited waits for the quota": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, quota=Unjudged()), Nothing, "Reserving", P),
+    "a failed create is not claimed again without room": (world(operations=(DUE,), quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "a missing stack is not made anew without room": (
+        world(active(), operations=(DONE,), probe=GONE, quota=NO_ROOM), Nothing, "QuotaExceeded", B),
     "what cannot be listed is unknown": (world(listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
     "before the first listing nothing is known, and nothing is wrong": (
         world(active(), listing=None), Nothing, "Looking", P),

@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     CLOUD_UNAVAILABLE = "CloudUnavailable"
     RATE_LIMITED = "RateLimited"
     TIMEOUT = "Timeout"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     CLOUD_QUOTA_EXCEEDED = "CloudQuotaExceeded"
     NO_VALID_HOST = "NoValidHost"
     NAME_CONFLICT = "NameConflict"

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from stoker.api.base import CloudName, Model, Name, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
+from stoker.api.quota import Admission, Amounts, Quota
 from stoker.api.ratelimit import TenantRateLimit
 
 
@@ -65,6 +66,7 @@ class TenantSpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ]
+    quota: Annotated[Quota | None, Field(description="What its VMs may take together; unlimited when absent.")] = None
 
     rate_limit: Annotated[
         TenantRateLimit | None,
@@ -121,6 +123,8 @@ class TenantStatus(StatusModel):
     last_sweep_time: Annotated[
         Time | None, Field(description="When stacks and objects were last compared and the report changed.")
     ] = None
+    used: Annotated[Amounts | None, Field(description="What its VMs take of the quota; absent without one.")] = None
+    admission: Annotated[Admission | None, Field(description="The newest batch of VMs that the quota admitted.")] = None
 
 
 class Tenant(Resource):

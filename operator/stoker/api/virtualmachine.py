@@ -15,6 +15,7 @@ from stoker.api.base import Boolean, CloudName, Integer, Message, Model, Resourc
 from stoker.api.conditions import Condition
 from stoker.api.errors import ErrorCode
 from stoker.api.parts import IngressRule, UserDataSource, Volume
+from stoker.api.quota import Amounts
 
 USER_DATA_BYTES = 49_149
 """Most bytes of user data, UTF-8. Nova refuses more than 65,535 characters of base64 (nova schema `user_data`)."""
@@ -215,7 +216,7 @@ class VirtualMachineStatus(StatusModel):
         tuple[Condition, ...],
         Field(
             max_length=16,
-            description="Ready, Reconciling, Stalled, Drifted.",
+            description="Ready, Reconciling, Stalled, QuotaReserved, Drifted.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
@@ -240,6 +241,7 @@ class VirtualMachineStatus(StatusModel):
     public_ip: Annotated[str | None, Field(max_length=64, description="Floating address, when asked for.")] = None
     operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None
     last_error: Annotated[LastError | None, Field(description="The last error, until something succeeds.")] = None
+    reserved: Annotated[Amounts | None, Field(description="What is reserved for it of the Tenant's quota.")] = None
     retry: Annotated[
         str | None,
         Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),

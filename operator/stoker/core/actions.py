@@ -224,6 +224,8 @@ class Reason(StrEnum):
     """Why, when no error is the reason. Error codes are the other reasons; together they are the closed set."""
 
     ENROLLING = "Enrolling"
+    RESERVING = "Reserving"
+    RESERVED = "Reserved"
     CLAIMING = "Claiming"
     LOOKING = "Looking"
     CREATING = "Creating"

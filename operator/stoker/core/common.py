@@ -9,6 +9,7 @@ from stoker.api.operation import AttemptOutcome, OperationState, OperationType, 
 from stoker.core import asked, retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
 from stoker.core.faults import Fault, Retry
+from stoker.core.quota import Denied, Unjudged
 from stoker.core.stack import Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World, is_open
 
@@ -50,6 +51,18 @@ def trouble(
         watching=watching,
         fault=fault,
     )
+
+
+def parked(world: World) -> Decision | None:
+    """Return why nothing may be asked of Heat now, or None; whom the quota has no room for is woken when it has."""
+    if isinstance(world.admission, Fault):
+        return trouble(world.admission, after=LOOK_AGAIN)
+    match world.quota:
+        case Denied(fault):
+            return trouble(fault, after=None if fault.code is ErrorCode.QUOTA_EXCEEDED else LOOK_AGAIN)
+        case Unjudged():
+            return progress(Nothing(), Reason.RESERVING, "Waiting for a place in the Tenant's quota.", moving=False)
+    return None
 
 
 def a_double_touches_nothing(world: World) -> Decision | None:

@@ -78,6 +78,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.CLOUD_UNAVAILABLE: Policy(_B, Actor.CLOUD, "Stoker tries again by itself."),
     _C.RATE_LIMITED: Policy(_B, Actor.NOBODY, "Stoker tries again by itself."),
     _C.TIMEOUT: Policy(_B, Actor.CLOUD, "Stoker looks again by itself."),
+    _C.QUOTA_EXCEEDED: Policy(
+        _S, Actor.USER, "Delete VMs, ask for less, or have the Tenant's quota raised: it goes on when there is room."
+    ),
     _C.CLOUD_QUOTA_EXCEEDED: Policy(_S, Actor.ADMIN, "Free resources of the project, or have its quota raised."),
     _C.NO_VALID_HOST: Policy(_S, Actor.CLOUD, "Wait for capacity, or choose another flavor."),
     _C.NAME_CONFLICT: Policy(_S, Actor.ADMIN, "Rename or remove the foreign stack of that name."),

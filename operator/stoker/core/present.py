@@ -27,6 +27,7 @@ from stoker.core.common import (
     next_double_removed,
     not_due,
     not_yet_proven_gone,
+    parked,
     pause_after_failed_delete,
     progress,
     recorded_fault,
@@ -34,6 +35,7 @@ from stoker.core.common import (
     waits_for_the_answer,
 )
 from stoker.core.faults import Fault
+from stoker.core.inputs import Inputs
 from stoker.core.repair import is_stuck, pause
 from stoker.core.stack import Stack
 from stoker.core.world import Held, World, is_open
@@ -48,9 +50,9 @@ def identity_is_stored_first(world: World) -> Decision | None:
 
 def what_was_never_asked_for_needs_admission(world: World) -> Decision | None:
     """While nothing was ever claimed or seen, a VM that is not admitted is parked with the reason."""
-    if not isinstance(world.admission, Fault) or world.create or world.recorded_id or world.ours:
+    if world.create or world.recorded_id or world.ours:
         return None
-    return trouble(world.admission, after=LOOK_AGAIN)
+    return parked(world)
 
 
 # ---- at least one stack is proven ours
@@ -183,8 +185,9 @@ def a_create_follows_a_look_after_its_claim(world: World) -> Decision | None:
     if world.claimed is None:
         return None
     create, held = world.claimed
-    if isinstance(world.admission, Fault):
-        return failed_attempt(world, create, world.admission, stack_id=None)
+    if (waiting := parked(world)) is not None:
+        return failed_attempt(world, create, waiting.fault, stack_id=None) if waiting.fault else waiting
+    assert isinstance(world.admission, Inputs)
     if not _looked(world, held):
         return progress(LookByName(), Reason.LOOKING, "Looking for a stack of the VM's name.")
     message = f"Asking Heat for the stack {world.identity.stack_name}."
@@ -213,8 +216,8 @@ def a_failure_is_followed_by_another_try(world: World) -> Decision | None:
     create = world.failed
     if create is None:
         return None
-    if isinstance(world.admission, Fault):
-        return trouble(world.admission, after=LOOK_AGAIN)
+    if (waiting := parked(world)) is not None:
+        return waiting
     if is_for(world, create):
         claim = next_claim(world, create)
         return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
@@ -237,8 +240,8 @@ def a_stack_that_was_there_is_missed(world: World) -> Decision | None:
     fault = Fault(ErrorCode.STACK_MISSING, f"stack {stack_id} is gone, and Stoker did not delete it")
     if world.vm.spec.on_stack_missing is MissingPolicy.ERROR:
         return trouble(fault, outlook=Outlook.BLOCKED)
-    if isinstance(world.admission, Fault):
-        return trouble(world.admission, after=LOOK_AGAIN)
+    if (waiting := parked(world)) is not None:
+        return waiting
     claim = _claim(world, cause=stack_id)
     return trouble(fault, action=claim.action, outlook=Outlook.RETRYING, moving=True)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from stoker.api.conditions import Condition, ConditionStatus, ConditionType, merge
 from stoker.api.operation import OperationType, VirtualMachineOperation
+from stoker.api.quota import Amounts
 from stoker.api.virtualmachine import (
     DesiredState,
     LastError,
@@ -22,6 +23,7 @@ from stoker.core.faults import one_line
 from stoker.core.identity import tag_value
 from stoker.core.inputs import TEMPLATE_TAG, Inputs
 from stoker.core.power import applied, look, restarted
+from stoker.core.quota import Denied, Reserved, Verdict, describe
 from stoker.core.stack import Stack
 from stoker.core.world import World, is_open
 
@@ -33,6 +35,7 @@ _READY = {
 
 _PASSING = {
     Reason.ENROLLING,
+    Reason.RESERVING,
     Reason.CLAIMING,
     Reason.LOOKING,
     Reason.ADOPTING,
@@ -55,15 +58,15 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
     """
     old, stack = world.vm.status, world.ours[0] if world.ours else None
     outputs = world.outputs
-    phase = _phase(world, decision)
+    phase, generation = _phase(world, decision), _applied(world, stack)
     return VirtualMachineStatus(
         observed_generation=world.generation,
         id=world.identity.id,
         phase=phase,
         desired_state=DesiredState.ABSENT if world.deleting else DesiredState.PRESENT,
-        applied_generation=_applied(world, stack),
+        applied_generation=generation,
         conditions=(
-            *conditions(old.conditions, decision, generation=world.generation, now=world.now),
+            *conditions(old.conditions, decision, generation=world.generation, now=world.now, quota=world.quota),
             *_drifted(world),
         ),
         stack=_stack(world, stack),
@@ -77,6 +80,7 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
         operation=_operation(world, decision),
         retry=_retry(world, decision),
         last_error=_last_error(old.last_error, decision, world.now),
+        reserved=_reserved(world, generation),
         requested_at=old.requested_at or world.now,
         provisioning_at=old.provisioning_at or (world.now if stack else None),
         active_at=old.active_at or (world.now if phase is Phase.ACTIVE else None),
@@ -85,9 +89,9 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
 
 
 def conditions(
-    old: tuple[Condition, ...], decision: Decision, *, generation: int, now: datetime
+    old: tuple[Condition, ...], decision: Decision, *, generation: int, now: datetime, quota: Verdict | None = None
 ) -> tuple[Condition, ...]:
-    """Return the conditions that follow from a decision's outlook."""
+    """Return the conditions that follow from a decision's outlook, and what the quota says."""
     reason, message = decision.reason.value, decision.message
     ready = _READY.get(decision.outlook, ConditionStatus.FALSE)
     wanted = {ConditionType.READY: (ready, reason, message)}
@@ -95,6 +99,12 @@ def conditions(
         wanted[ConditionType.STALLED] = (ConditionStatus.TRUE, reason, message)
     elif decision.outlook is not Outlook.SETTLED:
         wanted[ConditionType.RECONCILING] = (ConditionStatus.TRUE, reason, message)
+    match quota:
+        case Reserved(amounts):
+            said = f"Reserved are {describe(amounts)}."
+            wanted[ConditionType.QUOTA_RESERVED] = (ConditionStatus.TRUE, Reason.RESERVED.value, said)
+        case Denied(fault):
+            wanted[ConditionType.QUOTA_RESERVED] = (ConditionStatus.FALSE, fault.code.value, fault.sentence)
     return merge(old, wanted, generation=generation, now=now)
 
 
@@ -139,6 +149,17 @@ def _applied(world: World, stack: Stack | None) -> int | None:
     if stack and stack.complete and applied and not (world.update and is_open(world.update)):
         return world.generation
     return world.vm.status.applied_generation
+
+
+def _reserved(world: World, applied: int | None) -> Amounts | None:
+    """Return what stays reserved: what an edit no longer needs is given back when the stack is made from it.
+
+    More is reserved by an admission only (`reconcile.reserving`), never here.
+    """
+    old = world.vm.status
+    if isinstance(world.quota, Reserved) and applied == world.generation != old.applied_generation:
+        return world.quota.once_applied
+    return old.reserved
 
 
 def _stack(world: World, stack: Stack | None) -> StackStatus | None:

@@ -15,11 +15,11 @@ from stoker.core.asked import retry_value
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
-    LOOK_AGAIN,
     adopted,
     failed_attempt,
     lost_fault,
     not_due,
+    parked,
     progress,
     trouble,
     waits_for_the_answer,
@@ -88,9 +88,9 @@ def an_update_that_is_over_is_ended(world: World) -> Decision | None:
 
 def an_edit_needs_admission(world: World) -> Decision | None:
     """What is not admitted is not asked of Heat; the stack stays as it is."""
-    if world.kept is None or not world.edited or isinstance(world.admission, Inputs):
+    if world.kept is None or not world.edited:
         return None
-    return trouble(world.admission, after=LOOK_AGAIN)
+    return parked(world)
 
 
 def a_failed_update_backs_off(world: World) -> Decision | None:

@@ -17,6 +17,7 @@ from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
+from stoker.core.quota import Verdict
 from stoker.core.server import ServerLook
 from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources, Stack, Unknown
 
@@ -43,6 +44,9 @@ class World:
     clock: float
     listing: Listing | Unknown | None
     """This VM's part of the tenant's newest listing; None before there was one."""
+
+    quota: Verdict | None = None
+    """What the Tenant's quota says of this VM; None without a quota."""
 
     named: Listing | None = None
     """The newest look by the stack's name: the only one that shows a foreign stack."""

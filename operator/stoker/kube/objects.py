@@ -41,11 +41,16 @@ class Objects:
     async def report(
         self, vm: VirtualMachine, stored: dict[str, Any], status: VirtualMachineStatus
     ) -> dict[str, Any] | None:
-        """Write the status if it differs from the stored one; None when nothing was written."""
+        """Write the status if it differs from the stored one; None when nothing was written.
+
+        What is reserved may have been raised since it was read, so its change is guarded by the version.
+        """
         patch = merge_patch(stored, status.to_wire())
         if not patch:
             return None
-        return await self._kube.merge(path(VMS, vm.metadata.namespace, vm.metadata.name, "status"), {"status": patch})
+        guard = {"metadata": {"resourceVersion": vm.metadata.resource_version}} if "reserved" in patch else {}
+        where = path(VMS, vm.metadata.namespace, vm.metadata.name, "status")
+        return await self._kube.merge(where, {**guard, "status": patch})
 
     async def operations(self, vm: VirtualMachine, vm_id: str) -> tuple[VirtualMachineOperation, ...]:
         """Read all operations of a VM, live."""

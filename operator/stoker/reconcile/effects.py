@@ -210,7 +210,7 @@ class Effects:
             answer = Accepted(made.stack_id)
         except CloudError as error:
             if error.fault.code is ErrorCode.UNAUTHORIZED:  # the tenant's trouble, not the VM's: it was never sent
-                memory.held = replace(memory.held, sent=False)
+                memory.held, memory.named = replace(memory.held, sent=False), None  # nothing is seen any more
                 raise
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)

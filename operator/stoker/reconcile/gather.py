@@ -23,6 +23,7 @@ from stoker.kube.client import KubeClient, KubeError
 from stoker.kube.objects import Objects
 from stoker.reconcile.directory import Directory
 from stoker.reconcile.memory import VmCache, VmMemory, identity_of
+from stoker.reconcile.quota import QuotaService
 from stoker.reconcile.tenants import TenantRuntime
 
 NOT_READ = Fault(ErrorCode.USER_DATA_NOT_FOUND, "user data is not read for a settled VM")
@@ -32,9 +33,10 @@ class Gatherer:
     """Reads what is not in memory yet, and puts the world together."""
 
     def __init__(
-        self, kube: KubeClient, objects: Objects, cache: VmCache, directory: Directory, cluster: str, timing: Timing
-    ) -> None:
-        self._kube, self._objects, self._cache = kube, objects, cache
+        self, kube: KubeClient, objects: Objects, cache: VmCache, directory: Directory, cluster: str, timing: Timing,
+        quota: QuotaService,
+    ) -> None:  # fmt: skip
+        self._kube, self._objects, self._cache, self._quota = kube, objects, cache, quota
         self._directory, self._cluster, self._timing = directory, cluster, timing
 
     async def gather(self, vm: VirtualMachine, memory: VmMemory) -> tuple[World, TenantRuntime | None]:
@@ -62,6 +64,7 @@ class Gatherer:
         slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
         pinned = _tagged(listing, TEMPLATE_TAG)
         admission = admit(vm, tenant, self._directory.templates, user_data, slots, pinned)  # type: ignore[arg-type]  # found is a Fault without runtime
+        double = self._cache.older_double(vm, vm_id)
         world = World(
             vm=vm,
             identity=Identity(
@@ -90,7 +93,8 @@ class Gatherer:
             last_effect=memory.last_effect,
             effects=memory.effects,
             claimable=memory.claimable,
-            duplicate_of=self._cache.older_double(vm, vm_id),
+            quota=self._quota.verdict(vm, vm_id, runtime) if runtime and not double else None,
+            duplicate_of=double,
             timing=self._timing,
         )
         return world, runtime

@@ -6,6 +6,7 @@ All of it can be lost at any moment; what must survive is stored in the API serv
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +58,8 @@ class VmCache:
     objects: dict[Key, dict[str, Any]] = field(default_factory=dict)
     memories: dict[Key, VmMemory] = field(default_factory=dict)
     by_id: dict[str, set[Key]] = field(default_factory=dict)
+    freed: Callable[[str], None] = lambda _: None
+    """Called with the namespace of a VM that is gone, or that has less reserved than before."""
 
     def store(self, raw: dict[str, Any]) -> Key:
         """Keep an object unless a newer version is known: own writes are read back at once, late events are not."""
@@ -67,6 +70,8 @@ class VmCache:
             if int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
                 return key
             self._unindex(key, known)  # its id may be another now
+            if _reserved(known) not in (None, _reserved(raw)):
+                self.freed(key[0])
         elif known:
             self.forget(key)
         metadata.pop("managedFields", None)
@@ -80,6 +85,7 @@ class VmCache:
         self.memories.pop(key, None)
         if raw:
             self._unindex(key, raw)
+            self.freed(key[0])
 
     def _unindex(self, key: Key, raw: dict[str, Any]) -> None:
         vm_id = identity_of(raw)
@@ -126,6 +132,10 @@ class VmCache:
             if metadata["uid"] != vm.metadata.uid and (recorded.get("id") == stack_id or is_first):
                 return "/".join(key)
         return None
+
+
+def _reserved(raw: dict[str, Any]) -> Any:
+    return (raw.get("status") or {}).get("reserved")
 
 
 def _shared(value: Any) -> Any:
