@@ -138,7 +138,7 @@ class Effects:
                 name = world.name_of(stack_id)
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
             case LookAtResources(stack_id):
-                started = time.monotonic()
+                started, name = time.monotonic(), world.name_of(stack_id)
                 listed = await runtime.call("resources", lambda project: project.heat.resources(name, stack_id))
                 memory.resources = Resources(started, stack_id, listed)
             case LookToAdopt(stack_id):
