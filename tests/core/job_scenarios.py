@@ -9,7 +9,7 @@ from typing import Any
 from stoker.api.conditions import Condition, ConditionStatus
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
-from stoker.api.virtualmachine import PowerState
+from stoker.api.virtualmachine import PowerState, StackStatus
 from stoker.core.actions import (
     Claim,
     ConvergeStack,
@@ -114,9 +114,13 @@ def stuck(*operations: VirtualMachineOperation, status: str = "UPDATE_IN_PROGRES
     return with_server(active(), RUNS, *operations, made=stack(status, updated=LONG_AGO), **more)
 
 
-def said(reason: str) -> tuple[Condition, ...]:
+def recorded(**more: Any) -> StackStatus:
+    return StackStatus(name="vm", id="s1", inputs_hash=INPUTS.hash, **more)
+
+
+def said(reason: str, kind: str = "Ready") -> tuple[Condition, ...]:
     made = {"status": ConditionStatus.FALSE, "message": "The server is gone.", "last_transition_time": NOW}
-    return (Condition(type="Ready", reason=reason, **made),)
+    return (Condition(type=kind, reason=reason, **made),)
 
 
 OPEN_STOP, SENT_STOP = stop(), stop(outcome="Accepted", stack_id="s1", started_at=NOW)
@@ -178,8 +182,8 @@ POWER_ROWS = {
     "a stop that failed for good waits for an edit": (stopping(RUNS, DEAD_STOP), Nothing, "Conflict", B),
     "an edit follows a stop that failed for good with another": (
         with_server(machine(STOPPED, 3), RUNS, DEAD_STOP), Claim, "Claiming", P),
-    "a stop goes on when the spec is edited otherwise": (
-        with_server(machine(STOPPED, 3), RUNS, OPEN_STOP, held=held(OPEN_STOP)), PowerServer, "Stopping", P),
+    "a stop of another generation is ended before it is sent, and claimed anew": (
+        with_server(machine(STOPPED, 3), RUNS, OPEN_STOP, held=held(OPEN_STOP)), Settle, "Claiming", P),
     "a stop that is not wanted any more is ended": (with_server(machine(generation=3), RUNS, LATE_STOP), Settle, "Claiming", P),
     "a stop under way is waited for, whatever the spec says": (
         with_server(machine(generation=3), WORKS, SENT_STOP), Nothing, "Stopping", P),
@@ -205,10 +209,23 @@ POWER_ROWS = {
     "a stack that failed to update can be stopped": (stopping(RUNS, made=stack("UPDATE_FAILED")), Claim, "Claiming", P),
     "a stack that failed in another way is left alone": (stopping(RUNS, made=stack("CHECK_FAILED")), Nothing, "StackFailed", B),
     "a server of a stack in progress is left alone": (stopping(RUNS, made=stack("UPDATE_IN_PROGRESS")), Nothing, "InProgress", P),
+    "an answer that is recorded is not recorded again": (
+        stopping(WORKS, SENT_STOP, held=held(SENT_STOP, sent=True, answer=Accepted("s1"))), Nothing, "Stopping", P),
+    "an accepted stop of a server that is gone is waited for": (stopping(gone(), SENT_STOP), Nothing, "Stopping", P),
+    "an accepted stop has its whole deadline": (
+        stopping(RUNS, stop(outcome="Accepted", started_at=NOW - timedelta(seconds=600))), Nothing, "Stopping", P),
+    "a reboot by somebody else is no stop": (
+        stopping(looked("REBOOT", task="rebooting"), OPEN_STOP, unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "a look that began with the claim is not newer for a stop": (
+        stopping(looked(as_of=CLOCK - 10), OPEN_STOP, held=held(OPEN_STOP)), Nothing, "Looking", P),
+    "what its spec calls otherwise is no resize without an edit": (
+        with_server(machine(STOPPED, applied_power_state=STOPPED, spec={"flavor": "m1.small"}), HALTED), Nothing, "Stopped", S),
     "a stop comes before an update": (
         with_server(machine(STOPPED, 2, applied_generation=1), RUNS, made=stack(inputs="other")), Claim, "Claiming", P),
     "without a stack nothing is stopped": (
         with_server(machine(STOPPED, 2), RUNS, SENT_STOP, listing=listing(), unresolved_since=CLOCK - 200), LookById, "Looking", P),
+    "without a stack a claimed stop is not sent": (
+        with_server(machine(STOPPED, 2), RUNS, OPEN_STOP, held=held(OPEN_STOP), listing=listing()), LookById, "Looking", P),
     "a resize waits until the VM is started": (
         with_server(machine(STOPPED, 2, applied_power_state=STOPPED, applied_generation=1, spec={"flavor": "m1.small"}), HALTED,
                     made=stack(inputs="other")), Nothing, "ServerStopped", B),
@@ -236,6 +253,10 @@ RESTART_ROWS = {
     "a restart is sent after a look": (restarting(RUNS, OPEN_RESTART, held=held(OPEN_RESTART)), PowerServer, "Restarting", P),
     "a restart of a stopped VM fails": (
         restarting(HALTED, OPEN_RESTART, held=held(OPEN_RESTART), power=STOPPED), Settle, "Restarting", P),
+    "a restart whose answer was lost waits for a look": (
+        restarting(None, OPEN_RESTART, unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "another request ends a restart that waits": (
+        restarting(RUNS, op(OperationType.RESTART, "r0", outcome="Failed")), Settle, "Claiming", P),
     "an accepted restart is waited for": (restarting(looked("REBOOT", task="rebooting"), SENT_RESTART), Nothing, "Restarting", P),
     "an accepted restart is over when the server runs": (restarting(RUNS, SENT_RESTART), Settle, "Restarting", P),
     "a restart whose server runs is not over before it is sent": (
@@ -273,9 +294,15 @@ DRIFT_ROWS = {
     "a server in ERROR is reported": (with_server(machine(), ERROR), Nothing, "DriftFound", B),
     "a server that is gone is not stopped": (with_server(machine(STOPPED, 2), gone()), Nothing, "DriftFound", B),
     "a server in ERROR is not stopped": (with_server(machine(STOPPED, 2), ERROR), Nothing, "DriftFound", B),
-    "a server that Nova works on is judged when it rests": (with_server(machine(), WORKS), Nothing, "Active", S),
+    "a server that Nova works on is judged when it rests": (with_server(machine(), looked("SHUTOFF", task="powering-on")), Nothing, "Active", S),
     "a look from before the last effect shows no drift": (
         with_server(machine(), gone(as_of=CLOCK - 5), last_effect=CLOCK - 3), Nothing, "Active", S),
+    "a look that began with the last effect shows no drift": (
+        with_server(machine(), gone(as_of=CLOCK - 3), last_effect=CLOCK - 3), Nothing, "Active", S),
+    "without Nova another condition is not the VM's": (
+        with_server(machine(conditions=(*said("DriftFound", "Drifted"), *said("Active"))), Unknown(DOWN)), Nothing, "Active", S),
+    "a stack from long ago is not stuck": (
+        with_server(machine(stack=recorded(changed_at=LONG_AGO)), RUNS, made=stack(created=LONG_AGO)), Nothing, "Active", S),
     "without Nova a VM is as it was": (with_server(machine(), Unknown(DOWN)), Nothing, "Active", S),
     "before the first listing of servers a VM is as it was": (with_server(machine(), None), Nothing, "Active", S),
     "without Nova drift that was seen is still said": (
@@ -297,6 +324,18 @@ REPAIR_ROWS = {
     "a repair that is not allowed any more is ended": (
         with_server(machine(), HALTED, repair("power", outcome="Failed")), Settle, "Claiming", P),
     "a repair of something else is ended": (drifted(gone(), repair("power", outcome="Failed")), Settle, "Repairing", P),
+    "a repair that is not the first thing any more is ended": (
+        drifted(gone(), repair("stack", outcome="Failed"), made=stack("UPDATE_COMPLETE", updated=NOW)), Settle, "Claiming", P),
+    "a power repair follows a look at the server": (
+        drifted(looked("SHUTOFF", as_of=CLOCK - 5), OPEN_POWER, held=held(OPEN_POWER, since=CLOCK - 3)), Nothing, "Looking", P),
+    "a server of a stack that failed to update is not repaired": (
+        drifted(HALTED, made=stack("UPDATE_FAILED")), Nothing, "StackFailed", B),
+    "a server that is gone is made anew before an edit": (
+        with_server(machine(generation=2, policy="Repair", applied_generation=1), gone(), made=stack(inputs="other")), Claim, "Claiming", P),
+    "a request to try now is repaired, whatever the pause": (
+        drifted(HALTED, ended("power", ago=1), vm={"asked": {"retry": "now"}}), Claim, "Claiming", P),
+    "and that repair goes on": (
+        drifted(HALTED, ended("power", ago=1), repair("power", 2), held=held(repair("power", 2))), PowerServer, "Repairing", P),
     "a second repair follows a pause": (drifted(HALTED, ended("power", ago=59)), Nothing, "DriftFound", R),
     "a second repair follows its pause": (drifted(HALTED, ended("power", ago=60)), Claim, "Claiming", P),
     "a third repair follows a longer pause": (
@@ -322,6 +361,9 @@ REPAIR_ROWS = {
         drifted(None, op(OperationType.STOP, f"{UID}/0/server", outcome="Failed")), Settle, "Claiming", P),
     "then its resource is looked for": (
         drifted(gone(), OPEN_MISSING, held=held(OPEN_MISSING), outputs=FRESH), LookAtResources, "Looking", P),
+    "outputs from the time of the claim do not count": (
+        drifted(gone(), OPEN_MISSING, held=held(OPEN_MISSING), outputs=replace(OUTPUTS, as_of=CLOCK - 10)),
+        ReadOutputs, "ReadingOutputs", P),
     "resources of another stack do not count": (
         drifted(gone(), OPEN_MISSING, held=held(OPEN_MISSING), outputs=FRESH, resources=replace(LISTED, stack_id="s0")),
         LookAtResources, "Looking", P),
@@ -352,6 +394,9 @@ REPAIR_ROWS = {
         stopping(WORKS, SENT_STOP, outputs=None), Nothing, "Stopping", P),
     "a repair is over when the new server is there": (
         drifted(RUNS, SENT_MISSING, made=stack("UPDATE_COMPLETE", by=SENT_MISSING.metadata.name, updated=NOW)), Settle, "Repairing", P),
+    "a repair whose stack is complete waits for its server": (
+        drifted(gone(), SENT_MISSING, made=stack("UPDATE_COMPLETE", by=SENT_MISSING.metadata.name, updated=NOW)),
+        Nothing, "Repairing", P),
     "a repair that failed is recorded with the resource's reason": (
         drifted(gone(), SENT_MISSING, made=stack("UPDATE_FAILED", by=SENT_MISSING.metadata.name, updated=NOW, reason="No valid host")),
         Settle, "NoValidHost", B),
@@ -371,6 +416,9 @@ REPAIR_ROWS = {
         PreviewUpdate, "Previewing", P),
     "what somebody updated before an edit that needs none is put right by a repair": (
         foreign(vm={"generation": 2, "applied_generation": 1}), Claim, "Claiming", P),
+    "another stack than the recorded one is no drift": (
+        foreign(made=stack("UPDATE_COMPLETE", id="s2", updated=NOW), vm={"server_id": "server"}, policy="Repair"), Nothing, "Active", S),
+    "a stack whose change was never recorded is no drift": (foreign(vm={"stack": recorded()}), Nothing, "Active", S),
     "a check changes nothing": (foreign(made=stack("CHECK_COMPLETE", updated=NOW)), Nothing, "Active", S),
     "a stack's update that is ours is no drift": (
         foreign(op(OperationType.UPDATE, f"{UID}/1", state="Succeeded", outcome="Accepted", stack_changed_at=NOW)), Nothing, "Active", S),

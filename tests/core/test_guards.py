@@ -8,7 +8,7 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-from core import test_rules, test_scenarios
+from core import test_power, test_rules, test_scenarios
 from core.test_rules import EDGES
 from core.test_scenarios import SCENARIOS
 from stoker.core import absent, adopt, asked, claims, common, drift, jobs, power, present, repair, update, world
@@ -17,7 +17,7 @@ from support.mutants import functions, mutants, mutated
 
 FACTS = [
     check
-    for module in (test_rules, test_scenarios)
+    for module in (test_power, test_rules, test_scenarios)
     for name, check in vars(module).items()
     if name.startswith("test_") and not inspect.signature(check).parameters
 ]

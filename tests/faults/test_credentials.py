@@ -156,7 +156,8 @@ def test_a_create_refused_for_the_only_credentials_is_no_failed_attempt(
     simulated.project.simulator.fail("status", "POST", "/stacks$", status=401, times=2)
     simulated.create()
     wait_tenant(simulated, "Unauthorized")
-    simulated.wait_reason("Unauthorized")
+    assert simulated.wait_reason("Unauthorized")["status"] == "Unknown"
+    assert (simulated.vm() or {})["status"]["phase"] != "Error"
     rotate(simulated)
     look_now(simulated)
     simulated.wait_active("web-1")

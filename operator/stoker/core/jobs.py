@@ -16,7 +16,7 @@ from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import DriftPolicy, PowerState
 from stoker.core import drift, power, repair
-from stoker.core.actions import Decision, Nothing, Outlook, PowerServer, Reason, Settle
+from stoker.core.actions import Decision, Nothing, Outlook, Reason, Settle
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import LOOK_AGAIN, adopted, failed_attempt, not_due, progress
@@ -24,7 +24,7 @@ from stoker.core.faults import Fault
 from stoker.core.identity import operation_name, tag_value
 from stoker.core.power import Wanted, waiting
 from stoker.core.stack import Stack
-from stoker.core.world import World
+from stoker.core.world import Held, World
 
 _REASONS = {
     OperationType.START: Reason.STARTING,
@@ -36,19 +36,21 @@ _REASONS = {
 
 def a_command_is_settled_by_what_is_seen(world: World) -> Decision | None:
     """A command is over when what it is for is there, whoever's answer was lost, or whoever did it."""
-    job, stack = world.job, world.kept
-    if job is None or stack is None or not _is_reached(world, job):
+    found = _open(world)
+    if found is None or not _is_reached(world, *found):
         return None
-    name, changed = job.metadata.name, stack.changed if stack.complete else None
+    job, stack = found
+    name, changed = job.metadata.name, stack.changed if _tagged(stack, job) else None
     settle = Settle(name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id, stack_changed=changed)
     return progress(settle, _REASONS[job.spec.type], f"The {job.spec.type.lower()} is done.")
 
 
 def an_unanswered_command_may_still_land(world: World) -> Decision | None:
     """After a lost answer, or a crash between claim and answer, no other command is sent before the deadline."""
-    job, stack = world.job, world.kept
-    if job is None or stack is None or job.status.outcome is not None:
+    found = _open(world)
+    if found is None or found[0].status.outcome is not None:
         return None
+    job, stack = found
     if world.claimed_job and not world.claimed_job[1].sent:
         return None
     if _has_landed(world, job, stack):
@@ -69,10 +71,10 @@ def an_unanswered_command_may_still_land(world: World) -> Decision | None:
 
 def a_command_that_is_over_is_ended(world: World) -> Decision | None:
     """What is not wanted any more, and not under way, is ended."""
-    job = world.job
-    if job is None or world.kept is None or job.status.outcome is AttemptOutcome.ACCEPTED:
+    found = _open(world)
+    if found is None or found[0].status.outcome is AttemptOutcome.ACCEPTED:
         return None
-    due = _wanted(world)
+    job, due = found[0], _wanted(world)
     if due and (due.type, due.cause) == (job.spec.type, job.spec.cause):
         return None
     settle = Settle(
@@ -83,9 +85,10 @@ def a_command_that_is_over_is_ended(world: World) -> Decision | None:
 
 def an_accepted_command_is_waited_for(world: World) -> Decision | None:
     """What was accepted shows in the server or the stack, or failed when it does not within its deadline."""
-    job, stack = world.job, world.kept
-    if job is None or stack is None or job.status.outcome is not AttemptOutcome.ACCEPTED:
+    found = _open(world)
+    if found is None or found[0].status.outcome is not AttemptOutcome.ACCEPTED:
         return None
+    job, stack = found
     if stack.status == "UPDATE_FAILED" and _tagged(stack, job):
         return failed_attempt(world, job, classify_reason(stack.reason), stack_id=stack.id)
     started, timing = job.status.started_at, world.timing
@@ -104,9 +107,7 @@ def a_failed_command_backs_off(world: World) -> Decision | None:
     """A failed attempt waits for its time, a failed start or stop for an edit."""
     due = _wanted(world)
     known = _known(world, due) if due else None
-    if known is None or known.status.outcome is not AttemptOutcome.FAILED:
-        return None
-    return not_due(world, known)
+    return not_due(world, known) if known else None
 
 
 def a_command_is_claimed_first(world: World) -> Decision | None:
@@ -114,38 +115,28 @@ def a_command_is_claimed_first(world: World) -> Decision | None:
     due = _wanted(world)
     if due is None or world.claimed_job is not None:
         return None
-    reason = Reason.STUCK if repair.is_stuck(world) else Reason.CLAIMING
+    why = _stuck(world)
+    reason = Reason.STUCK if why else Reason.CLAIMING
     known = _known(world, due)
     if known is not None:
         again = next_claim(world, known)
         return progress(again, reason, f"Storing attempt {again.attempt} of the {due.type.lower()} operation.")
     claim = first_claim(world, due.type, due.cause, sequence=due.sequence)
-    return progress(claim, reason, f"Storing the {due.type.lower()} operation.{_why(world)}")
+    return progress(claim, reason, why or f"Storing the {due.type.lower()} operation.")
 
 
 def a_command_follows_a_look_after_its_claim(world: World) -> Decision | None:
     """A command is sent only to what was seen, and at rest, *after* its claim was stored."""
-    claimed, stack = world.claimed_job, world.kept
-    if claimed is None or stack is None:
-        return None
-    job, held = claimed
-    if not _is_seen(world, job, held.since):
-        return power.unseen(world)
-    if job.spec.type is OperationType.REPAIR:
-        return repair.step(world, stack, job, held)
-    server = power.server_id(world) or ""
-    if job.spec.type is OperationType.RESTART and not _is_in(world, PowerState.RUNNING):
-        return _given_up(job, stack, "The VM is not running, so there is nothing to restart.", ErrorCode.CONFLICT)
-    action = PowerServer(job.metadata.name, held.attempt, stack.id, server, power.ACTIONS[job.spec.type])
-    return progress(action, _REASONS[job.spec.type], f"Asking Nova to {action.action} the server {server}.")
+    match world.claimed_job, world.kept:
+        case (job, held), Stack() as stack:
+            return _sent(world, job, held, stack) if _is_seen(world, job, held.since) else power.unseen(world)
+    return None
 
 
 def what_is_stuck_is_said(world: World) -> Decision | None:
     """A stack that nobody works on any more, and that is not taken up again, waits for a person."""
-    stack = world.kept
-    if stack is None or not stack.in_progress:
-        return None
-    return Decision(Nothing(), Reason.STUCK, _stuck(stack), Outlook.BLOCKED, LOOK_AGAIN, moving=True)
+    why = _stuck(world)
+    return Decision(Nothing(), Reason.STUCK, why, Outlook.BLOCKED, LOOK_AGAIN, moving=True) if why else None
 
 
 def what_drifted_is_said(world: World) -> Decision | None:
@@ -169,16 +160,32 @@ def what_drifted_is_said(world: World) -> Decision | None:
 # ---- parts
 
 
+def _open(world: World) -> tuple[VirtualMachineOperation, Stack] | None:
+    """Return the open command and the stack that it is about."""
+    match world.job, world.kept:
+        case VirtualMachineOperation() as job, Stack() as stack:
+            return job, stack
+    return None
+
+
 def _wanted(world: World) -> Wanted | None:
     """Return what is due for the kept stack; one in progress is only taken up when it is stuck."""
     stack = world.kept
     if stack is None:
         return None
     if stack.in_progress:
-        return repair.wanted(world)
+        return repair.wanted(world, stack)
     if not stack.complete and stack.status != "UPDATE_FAILED":
         return None
-    return power.wanted(world) or repair.wanted(world)
+    return power.wanted(world) or repair.wanted(world, stack)
+
+
+def _sent(world: World, job: VirtualMachineOperation, held: Held, stack: Stack) -> Decision:
+    if job.spec.type is OperationType.REPAIR:
+        return repair.step(world, stack, job, held)
+    if job.spec.type is OperationType.RESTART and not _is_in(world, PowerState.RUNNING):
+        return _given_up(job, stack, "The VM is not running, so there is nothing to restart.", ErrorCode.CONFLICT)
+    return power.act(world, stack, held, power.ACTIONS[job.spec.type], _REASONS[job.spec.type])
 
 
 def _known(world: World, due: Wanted) -> VirtualMachineOperation | None:
@@ -192,16 +199,16 @@ def _is_in(world: World, target: PowerState) -> bool:
     return seen is not None and seen.server is not None and not seen.server.task and seen.server.state == target
 
 
-def _is_reached(world: World, job: VirtualMachineOperation) -> bool:
+def _is_reached(world: World, job: VirtualMachineOperation, stack: Stack) -> bool:
     """Tell whether what the command is for is there."""
     kind, accepted = job.spec.type, job.status.outcome is AttemptOutcome.ACCEPTED
     if kind in power.TARGETS:
         return _is_in(world, power.TARGETS[kind])
     if kind is OperationType.RESTART:
         return accepted and _is_in(world, PowerState.RUNNING)
-    stack, what = world.kept, repair.kind_of(job)
+    what = repair.kind_of(job)
     if what == repair.STUCK:
-        return stack is not None and stack.complete
+        return stack.complete
     found = drift.differences(world)
     return found is not None and what not in [difference.kind for difference in found]
 
@@ -238,12 +245,12 @@ def _given_up(
     return progress(settle, Reason.RESTARTING, message)
 
 
-def _stuck(stack: Stack) -> str:
-    return f"Stack {stack.id} is {stack.status} since {stack.changed:%Y-%m-%dT%H:%M:%SZ}: its engine may have died."
-
-
-def _why(world: World) -> str:
-    return f" {_stuck(world.kept)}" if world.kept and world.kept.in_progress else ""
+def _stuck(world: World) -> str:
+    """Return what is to be said of a stack that is stuck; of another, nothing."""
+    match world.kept:
+        case Stack(in_progress=True, id=stack_id, status=status, changed=since):
+            return f"Stack {stack_id} is {status} since {since:%Y-%m-%dT%H:%M:%SZ}: its engine may have died."
+    return ""
 
 
 def _drifted(message: str) -> Decision:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from stoker.api.base import GROUP
 from stoker.api.operation import OperationState, OperationType
 from stoker.api.virtualmachine import PowerState, VirtualMachine
-from stoker.core.actions import Decision, Nothing, Reason
-from stoker.core.common import LOOK_AGAIN, trouble
+from stoker.core.actions import Decision, Nothing, PowerServer, Reason
+from stoker.core.attempts import Held
+from stoker.core.common import LOOK_AGAIN, progress, trouble
 from stoker.core.faults import one_line
 from stoker.core.server import BROKEN, UNSEEN, PowerAction, ServerLook
-from stoker.core.stack import Unknown
+from stoker.core.stack import Stack, Unknown
 from stoker.core.world import World, is_open
 
 RESTART_ANNOTATION = f"{GROUP}/restart"
@@ -123,10 +124,15 @@ def wanted(world: World) -> Wanted | None:
         return None
     if asked(world):
         kind = next(kind for kind, target in TARGETS.items() if target is world.vm.spec.power_state)
-        job = world.job
-        cause = f"{world.vm.metadata.uid}/{world.generation}/{server_id(world)}"
-        return Wanted(kind, job.spec.cause if job and job.spec.type is kind else cause)
+        return Wanted(kind, f"{world.vm.metadata.uid}/{world.generation}/{server_id(world)}")
     newest = request(world.vm)
     if newest and newest != restarted(world):
         return Wanted(OperationType.RESTART, newest)
     return None
+
+
+def act(world: World, stack: Stack, held: Held, action: PowerAction, reason: Reason) -> Decision:
+    """Return the decision to ask Nova for it, under the claim that is held."""
+    server = str(server_id(world))
+    request = PowerServer(held.operation, held.attempt, stack.id, server, action)
+    return progress(request, reason, f"Asking Nova to {action} the server {server}.")

@@ -76,7 +76,7 @@ def work_in_progress_is_left_alone(world: World) -> Decision | None:
     stack = world.kept
     if stack is None or not stack.in_progress:
         return None
-    if not is_stuck(world):
+    if not is_stuck(world, stack):
         return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
     if not stack.deleting:
         return None

@@ -16,7 +16,6 @@ from stoker.core.actions import (
     Decision,
     LookAtResources,
     MarkUnhealthy,
-    PowerServer,
     PreviewUpdate,
     ReadOutputs,
     Reason,
@@ -27,10 +26,10 @@ from stoker.core.common import failed_attempt, progress
 from stoker.core.drift import Kind, differences
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
-from stoker.core.power import Wanted, server_id
+from stoker.core.power import Wanted, act, server_id
 from stoker.core.server import PowerAction
 from stoker.core.stack import Resource, Stack
-from stoker.core.world import Held, World, is_open
+from stoker.core.world import Held, World
 
 STUCK = "stuck"
 """What a repair of a stack in progress for ever has for a kind."""
@@ -42,11 +41,9 @@ FIRST_PAUSE = 60.0
 """Seconds between the end of the first repair and the second; twice as long after each."""
 
 
-def is_stuck(world: World) -> bool:
-    """Tell whether the stack is in progress for longer than any engine would be, and not since our own request."""
-    stack, patience = world.kept, world.timing.stuck_after
-    if stack is None or not stack.in_progress:
-        return False
+def is_stuck(world: World, stack: Stack) -> bool:
+    """Tell whether a stack in progress is so for longer than any engine would be, and not since our own request."""
+    patience = world.timing.stuck_after
     ours_is_recent = world.last_effect > 0 and world.clock - world.last_effect <= patience
     late = stack.changed is not None and world.now - stack.changed > timedelta(seconds=patience)
     return late and not ours_is_recent
@@ -57,23 +54,24 @@ def kind_of(repair: VirtualMachineOperation) -> str:
     return repair.spec.cause.split("/")[2]
 
 
-def wanted(world: World) -> Wanted | None:
+def wanted(world: World, stack: Stack) -> Wanted | None:
     """Return the repair that is due, if any."""
-    kind = _kind(world)
+    going = _going(world)
+    kind = STUCK if stack.in_progress else _kind(world, going)
     if kind is None:
         return None
-    job = world.job
-    if job and job.spec.type is OperationType.REPAIR and kind_of(job) == kind:
-        return Wanted(job.spec.type, job.spec.cause, job.spec.sequence)
-    if (len(_earlier(world)) >= MOST_REPAIRS or pause(world) > 0) and not retry_asked(world):
+    if going and kind_of(going) == kind:
+        return Wanted(going.spec.type, going.spec.cause, going.spec.sequence)
+    earlier = _of_this_spec(world)
+    if (len(earlier) >= MOST_REPAIRS or pause(world) > 0) and not retry_asked(world):
         return None
-    number = max((repair.spec.sequence for repair in _earlier(world)), default=0) + 1
+    number = max((repair.spec.sequence for repair in earlier), default=0) + 1
     return Wanted(OperationType.REPAIR, f"{world.vm.metadata.uid}/{world.generation}/{kind}/{number}", number)
 
 
 def pause(world: World) -> float:
     """Return the seconds left before the next repair; 0 when it is due, or when there will be none."""
-    earlier = _earlier(world)
+    earlier = _of_this_spec(world)
     ends = [repair.status.completed_at for repair in earlier if repair.status.completed_at]
     if not ends or len(earlier) >= MOST_REPAIRS:
         return 0.0
@@ -81,14 +79,17 @@ def pause(world: World) -> float:
     return max((due - world.now).total_seconds(), 0.0)
 
 
-def _kind(world: World) -> str | None:
-    if is_stuck(world):
-        return STUCK
+def _going(world: World) -> VirtualMachineOperation | None:
+    return world.job if world.job and world.job.spec.type is OperationType.REPAIR else None
+
+
+def _kind(world: World, going: VirtualMachineOperation | None) -> str | None:
+    """Return what is to be repaired; between two looks, what is being repaired."""
     if world.vm.spec.drift_policy is not DriftPolicy.REPAIR:
         return None
     found = differences(world)
-    if found is None:  # between two looks an open repair goes on
-        return kind_of(world.job) if world.job and world.job.spec.type is OperationType.REPAIR else None
+    if found is None:
+        return kind_of(going) if going else None
     kinds = [difference.kind for difference in found]
     return next((kind for kind in kinds if kind is not Kind.ADDRESSES and not _left_to_an_edit(world, kind)), None)
 
@@ -98,11 +99,10 @@ def _left_to_an_edit(world: World, kind: Kind) -> bool:
     return kind is Kind.STACK and world.edited and not world.fits
 
 
-def _earlier(world: World) -> list[VirtualMachineOperation]:
-    """Return the repairs of this spec that are over."""
+def _of_this_spec(world: World) -> list[VirtualMachineOperation]:
     mine = f"{world.vm.metadata.uid}/{world.generation}/"
     repairs = [operation for operation in world.operations if operation.spec.type is OperationType.REPAIR]
-    return [repair for repair in repairs if repair.spec.cause.startswith(mine) and not is_open(repair)]
+    return [repair for repair in repairs if repair.spec.cause.startswith(mine)]
 
 
 # ---- the steps of a repair, each on a look that is newer than its claim
@@ -116,19 +116,13 @@ def step(world: World, stack: Stack, job: VirtualMachineOperation, held: Held) -
     if kind == Kind.STACK:
         return _updated(world, stack, job, held)
     if kind == Kind.POWER:
-        return _powered(world, stack, job, held, _POWER[world.vm.spec.power_state])
+        return act(world, stack, held, _POWER[world.vm.spec.power_state], Reason.REPAIRING)
     if kind == Kind.BROKEN and (held.attempt == 1 or not world.vm.spec.allow_replace):
-        return _powered(world, stack, job, held, PowerAction.RESET)
+        return act(world, stack, held, PowerAction.RESET, Reason.REPAIRING)
     return _rebuilt(world, stack, job, held)
 
 
 _POWER = {PowerState.RUNNING: PowerAction.START, PowerState.STOPPED: PowerAction.STOP}
-
-
-def _powered(world: World, stack: Stack, job: VirtualMachineOperation, held: Held, action: PowerAction) -> Decision:
-    server = server_id(world) or ""
-    message = f"Asking Nova to {action} the server {server}."
-    return progress(PowerServer(job.metadata.name, held.attempt, stack.id, server, action), Reason.REPAIRING, message)
 
 
 def _converged(stack: Stack, job: VirtualMachineOperation, held: Held) -> Decision:

@@ -138,7 +138,7 @@ class Effects:
                 name = world.name_of(stack_id)
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
             case LookAtResources(stack_id):
-                started = time.monotonic()
+                started, name = time.monotonic(), world.name_of(stack_id)
                 listed = await runtime.call("resources", lambda project: project.heat.resources(name, stack_id))
                 memory.resources = Resources(started, stack_id, listed)
             case LookToAdopt(stack_id):
@@ -210,7 +210,7 @@ class Effects:
             answer = Accepted(made.stack_id)
         except CloudError as error:
             if error.fault.code is ErrorCode.UNAUTHORIZED:  # the tenant's trouble, not the VM's: it was never sent
-                memory.held = replace(memory.held, sent=False)
+                memory.held, memory.named = replace(memory.held, sent=False), None  # nothing is seen any more
                 raise
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)
