@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-from core import test_rules, test_scenarios
+from core import test_rules, test_scenarios, test_sweep
 from core.test_rules import EDGES
 from core.test_scenarios import SCENARIOS
-from stoker.core import absent, common, present, update, world
+from stoker.core import absent, common, orphans, present, sweep, update, world
 from stoker.core.decide import decide
 from support.mutants import functions, mutants, mutated
 
-FACTS = [
-    check
-    for module in (test_rules, test_scenarios)
-    for name, check in vars(module).items()
-    if name.startswith("test_") and not inspect.signature(check).parameters
-]
+
+def facts(*modules: ModuleType) -> list[Callable[[], None]]:
+    """Return the tests that need nothing."""
+    return [
+        check
+        for module in modules
+        for name, check in vars(module).items()
+        if name.startswith("test_") and not inspect.signature(check).parameters
+    ]
+
+
+FACTS, SWEEP_FACTS = facts(test_rules, test_scenarios), facts(test_sweep)
+
+
+def swept() -> bool:
+    """Tell whether every row and fact of the sweep holds."""
+    try:
+        for snapshot, is_orphan in test_sweep.ORPHANS.values():
+            test_sweep.test_a_stack_is_an_orphan_only_when(snapshot, is_orphan)
+        for snapshot, doomed, braked in test_sweep.DOOMED.values():
+            test_sweep.test_what_is_deleted_and_what_is_held(snapshot, doomed, braked)
+        for check in SWEEP_FACTS:
+            check()
+    except Exception:  # noqa: BLE001 -- a mutant may break in any way
+        return False
+    return True
 
 
 def unnoticed() -> bool:
@@ -40,12 +61,15 @@ def unnoticed() -> bool:
 
 def survives(function: FunctionType, code: CodeType) -> bool:
     with mutated(function, code):
-        return unnoticed()
+        return swept() if inspect.getmodule(function) in (orphans, sweep) else unnoticed()
 
 
-@pytest.mark.parametrize("module", [present, absent, common, update, world], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [present, absent, common, update, world, sweep, orphans], ids=lambda module: module.__name__
+)
 def test_without_any_single_guard_some_scenario_fails(module: ModuleType) -> None:
     assert unnoticed()
+    assert swept()
     found = [(function, where, code) for function in functions(module) for where, code in mutants(function)]
     assert found
     assert [where for function, where, code in found if survives(function, code)] == []

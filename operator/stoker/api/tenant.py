@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from stoker.api.base import CloudName, Model, Name, Resource, StatusModel, Time
+from stoker.api.base import CloudName, Message, Model, Name, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
+
+
+class OrphanPolicy(StrEnum):
+    """What becomes of a stack of this cluster that has no VirtualMachine."""
+
+    REPORT = "Report"
+    DELETE = "Delete"
 
 
 class NetworkProfile(Model):
@@ -64,6 +72,12 @@ class TenantSpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ]
+    orphan_policy: Annotated[
+        OrphanPolicy,
+        Field(
+            description="What becomes of stacks of this cluster that have no VirtualMachine: Report, or Delete once they were reported for a grace period."
+        ),
+    ] = OrphanPolicy.REPORT
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -82,6 +96,13 @@ class Orphan(StatusModel):
     stack_id: Annotated[str, Field(max_length=64, description="Id of the stack.")]
     stack_name: Annotated[str, Field(max_length=255, description="Name of the stack.")]
     since: Annotated[Time, Field(description="When it was first reported.")]
+
+
+class OrphanBrake(StatusModel):
+    """Why orphans are held although the policy is Delete."""
+
+    since: Annotated[Time, Field(description="When the brake was first engaged.")]
+    message: Annotated[Message, Field(description="Why, and what a person can do.")]
 
 
 class TenantStatus(StatusModel):
@@ -103,6 +124,10 @@ class TenantStatus(StatusModel):
         Field(max_length=100, description="Stacks of ours without an object, oldest first, at most 100."),
     ] = ()
     orphan_count: Annotated[int | None, Field(ge=0, description="How many there are.")] = None
+    orphan_brake: Annotated[
+        OrphanBrake | None,
+        Field(description="Present while orphans are held although orphanPolicy is Delete: too many at once."),
+    ] = None
     last_sweep_time: Annotated[
         Time | None, Field(description="When stacks and objects were last compared and the report changed.")
     ] = None

@@ -8,6 +8,7 @@ from stoker.core.actions import (
     Claim,
     Decision,
     DeleteStack,
+    Left,
     Nothing,
     Outlook,
     Reason,
@@ -81,7 +82,10 @@ def a_retained_stack_is_recorded_and_left(world: World) -> Decision | None:
             Retain(name, spec, stack.id), Reason.RETAINED, f"Leaving stack {stack.id} as deletionPolicy asks."
         )
     return _ended(world) or progress(
-        Release(), Reason.RETAINED, f"Stack {stack.id} is left as deletionPolicy asks.", moving=False
+        Release(Left(stack.id, stack.name)),
+        Reason.RETAINED,
+        f"Stack {stack.id} is left as deletionPolicy asks.",
+        moving=False,
     )
 
 
@@ -131,6 +135,15 @@ def a_recorded_stack_is_proven_gone(world: World) -> Decision | None:
 def open_operations_are_ended(world: World) -> Decision | None:
     """No operation outlives its VM open."""
     return _ended(world)
+
+
+def a_deletion_is_recorded(world: World) -> Decision | None:
+    """What was asked for and is gone is recorded as deleted: a create that lands after all is known by that."""
+    if world.create is None or world.delete is not None or not world.claimable:
+        return None
+    name, spec = _delete_operation(world)
+    claim = Claim(name, spec, attempt=1, stack_id=world.recorded_id)
+    return progress(claim, Reason.DELETING, "Storing the delete operation.")
 
 
 def what_is_gone_is_released(_world: World) -> Decision | None:

@@ -31,6 +31,7 @@ from stoker.core.faults import Fault, Retry
 from stoker.core.stack import Plan, Preview
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
+from stoker.kube.marks import Marks
 from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError, Created, Project
 from stoker.reconcile.memory import VmCache, VmMemory
@@ -49,8 +50,9 @@ class Effects:
         epoch: Callable[[], int],
         stack_timeout: int,
         trail: Trail,
+        marks: Marks,
     ) -> None:
-        self._objects, self._cache, self._trail = objects, cache, trail
+        self._objects, self._cache, self._trail, self._marks = objects, cache, trail, marks
         self._may_act, self._epoch, self._stack_timeout = may_act, epoch, stack_timeout
 
     async def perform(self, world: World, decision: Decision, memory: VmMemory, runtime: TenantRuntime | None) -> None:
@@ -88,7 +90,9 @@ class Effects:
         match action:
             case Enroll(vm_id):
                 self._cache.store(await self._objects.enroll(world.vm, vm_id))
-            case Release():
+            case Release(left):
+                if left:
+                    await self._marks.add(world.identity, left, _now())
                 self._cache.store(await self._objects.release(world.vm))
             case Claim():
                 await self._claim(world, action, memory)
