@@ -65,6 +65,7 @@ ORPHANS: dict[str, tuple[SweepWorld, bool]] = {
     "seen twice and past its grace": (BASE, True),
     "on the last second of its grace": (replace(BASE, stacks=(replace(OLD, created=NOW - GRACE),)), True),
     "not seen before": (replace(BASE, seen_before=frozenset()), False),
+    "seen by this process once, and reported by the one before": (replace(BASE, seen_before=frozenset(), reported=reported("s1")), True),
     "within its grace": (replace(BASE, stacks=(replace(OLD, created=NOW - GRACE + MINUTE),)), False),
     "of unknown age": (replace(BASE, stacks=(replace(OLD, created=None),)), False),
     "owned": (replace(BASE, vm_ids=frozenset({UID})), False),

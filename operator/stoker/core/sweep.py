@@ -65,7 +65,7 @@ class Sweep:
     """Stacks without an object now: the next sweep's `seen_before`."""
 
     orphans: tuple[Orphan, ...]
-    """Seen twice and past the grace period, the oldest report first."""
+    """Seen twice, or reported by a process before, and past the grace period; the oldest report first."""
 
     doomed: tuple[Doomed, ...]
     """To be deleted in this sweep, each after a last look."""
@@ -98,7 +98,7 @@ def sweep(world: SweepWorld) -> Sweep:
     orphans = [
         Orphan(stack_id=stack.id, stack_name=stack.name, since=since.get(stack.id, world.now))
         for stack in ownerless
-        if stack.id in world.seen_before and world.now - (stack.created or world.now) >= world.grace
+        if stack.id in world.seen_before | since.keys() and world.now - (stack.created or world.now) >= world.grace
     ]
     orphans.sort(key=lambda orphan: (orphan.since, orphan.stack_id))
     tally = Tally(len(alive), sum(stack.id not in late | confirmed for stack in ownerless))
