@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import draw_imports
 from stoker.api.conditions import ConditionType
 from stoker.core.actions import Reason
 from stoker.core.faults import POLICIES
@@ -54,3 +55,18 @@ def test_every_setting_has_its_row_with_default_and_meaning(setting) -> None:
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+def test_the_picture_of_the_imports_has_the_arrows_that_the_code_has() -> None:
+    """How many imports each stands for is left to `make verify`: it changes with every one."""
+    drawn = draw_imports.page()
+    assert re.sub(r"\d+", "", drawn) == re.sub(r"\d+", "", draw_imports.PAGE.read_text()), "run `make generate`"
+
+
+def test_imports_lead_one_way() -> None:
+    edges, sizes, _ = draw_imports.measured()
+    order = draw_imports.ordered(edges, set(sizes))
+    assert (order[0], order[-1]) == ("commands", "api")
+    assert [edge for edge in edges if order.index(edge[0]) > order.index(edge[1])] == []
+    with pytest.raises(ValueError, match="in a circle: api, core"):
+        draw_imports.ordered(edges + draw_imports.Edges([("api", "core")]), set(sizes))

@@ -18,7 +18,11 @@ ROWS = [
 
 def functions(file: Path) -> set[str]:
     """Return the names of a module's functions."""
-    return {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return {
+        node.name
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

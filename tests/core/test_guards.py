@@ -11,7 +11,7 @@ import pytest
 from core import test_rules, test_scenarios, test_sweep
 from core.test_rules import EDGES
 from core.test_scenarios import SCENARIOS
-from stoker.core import absent, common, orphans, present, sweep, update, world
+from stoker.core import absent, asked, common, orphans, present, sweep, update, world
 from stoker.core.decide import decide
 from support.mutants import functions, mutants, mutated
 
@@ -65,7 +65,9 @@ def survives(function: FunctionType, code: CodeType) -> bool:
 
 
 @pytest.mark.parametrize(
-    "module", [present, absent, common, update, world, sweep, orphans], ids=lambda module: module.__name__
+    "module",
+    [present, absent, common, update, world, asked, sweep, orphans],
+    ids=lambda module: module.__name__,
 )
 def test_without_any_single_guard_some_scenario_fails(module: ModuleType) -> None:
     assert unnoticed()

@@ -9,22 +9,25 @@ import pytest
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType
+from stoker.api.virtualmachine import StackStatus
 from stoker.core import retry
 from stoker.core.actions import (
     Claim,
     CreateStack,
     DeleteStack,
+    Left,
     LookById,
     LookByName,
     Nothing,
     Outlook,
     PreviewUpdate,
+    Release,
     Settle,
 )
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
-from stoker.core.stack import Outputs, Preview, Probe
+from stoker.core.stack import Outputs, Preview, Probe, Unknown
 from stoker.core.world import Accepted, Held, Refused, World
 from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, world
 
@@ -56,6 +59,14 @@ def named(as_of: float, *stacks) -> World:
 def deleting(status: str, since: float, **more: object) -> World:
     held = replace(HELD_DELETE, since=CLOCK - since)
     return world(GOING, stack(status), operations=(DONE, OPEN_DELETE), held=held, **more)
+
+
+def asked_to_delete(last_effect: float) -> World:
+    """Return the world of a failed deletion that was claimed 3 s ago for a request, and when one was sent last."""
+    machine, delete = active(deleting=True, asked={"retry": "1"}), operation(OperationType.DELETE, retry="1")
+    held = replace(HELD_DELETE, since=CLOCK - 3)
+    known = {"operations": (DONE, delete), "held": held, "last_effect": last_effect, "effects": 1}
+    return world(machine, stack("DELETE_FAILED"), **known)
 
 
 def in_progress(seconds: float, status: str = "CREATE_IN_PROGRESS", **more: object) -> World:
@@ -222,6 +233,16 @@ EDGES: dict[str, tuple[World, type, str]] = {
         DeleteStack,
         "Deleting",
     ),
+    "a request that the last deletion answered hurries no other": (
+        asked_to_delete(CLOCK - 3),
+        Nothing,
+        "StackFailed",
+    ),
+    "a request that was claimed after the last deletion does": (
+        asked_to_delete(CLOCK - 3.001),
+        DeleteStack,
+        "Deleting",
+    ),
     "the second stack of a VM is deleted while the first one goes": (
         world(GOING, stack("DELETE_IN_PROGRESS"), stack(id="s2"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE),
         DeleteStack,
@@ -252,7 +273,14 @@ def test_a_refusal_that_may_pass_is_recorded_with_its_next_time() -> None:
     refused = Refused(Fault(ErrorCode.RATE_LIMITED, "create: slow down", retry_after=90.0))
     made = settled(world(operations=(OPEN,), held=replace(HELD, sent=True, answer=refused)))
     assert made == Settle(
-        CREATE, "Running", "Failed", None, "RateLimited", "create: slow down", NOW + timedelta(seconds=90)
+        CREATE,
+        "Running",
+        "Failed",
+        None,
+        "RateLimited",
+        "create: slow down",
+        NOW + timedelta(seconds=90),
+        failed_stacks=0,
     )
 
 
@@ -263,10 +291,11 @@ def test_a_refusal_for_good_has_no_next_time() -> None:
 
 
 def test_five_failed_stacks_are_enough() -> None:
-    for attempts, state in ((4, "Running"), (5, "Failed")):
-        create = operation(outcome="Accepted", stack_id="s1", attempts=attempts)
+    for failed_before, state in ((0, "Running"), (3, "Running"), (4, "Failed")):
+        create = operation(outcome="Accepted", stack_id="s1", failed_stacks=failed_before)
         made = settled(world(None, stack("CREATE_FAILED"), operations=(create,)))
         assert (made.state, made.stack_id, made.error) == (state, "s1", "StackFailed")
+        assert made.failed_stacks == failed_before + 1
 
 
 def test_an_operation_s_record_says_how_it_ended() -> None:
@@ -298,7 +327,12 @@ def test_what_acts_is_followed_by_a_pass_and_needs_no_time() -> None:
 
 def test_refusals_do_not_count_as_failed_stacks() -> None:
     held = replace(HELD, attempt=99, sent=True, answer=Refused(Fault(ErrorCode.CLOUD_UNAVAILABLE, "down")))
-    assert settled(world(operations=(operation(attempts=99),), held=held)).state == "Running"
+    made = settled(world(operations=(operation(attempts=99, failed_stacks=4),), held=held))
+    assert (made.state, made.failed_stacks) == ("Running", 4)
+    reopened = operation(attempts=99, failed_stacks=5)
+    assert settled(world(operations=(reopened,), held=held)).state == "Running"
+    after_refusals = operation(outcome="Accepted", stack_id="s1", attempts=99)
+    assert settled(world(None, stack("CREATE_FAILED"), operations=(after_refusals,))).state == "Running"
 
 
 def test_the_next_attempt_is_of_the_same_operation() -> None:
@@ -333,3 +367,34 @@ def test_pauses_end_when_their_reason_does() -> None:
     assert decide(world(operations=(failed(42),))).requeue_after == pytest.approx(42)
     late = world(operations=(OPEN,), unresolved_since=CLOCK - 200, listing=listing(as_of=CLOCK - 90))
     assert decide(late).requeue_after == pytest.approx(1)
+
+
+def test_a_stack_that_is_left_is_named_by_the_release_so_that_it_is_marked_first() -> None:
+    retained = operation(OperationType.DELETE, state="Succeeded", retained=True)
+    retaining = active(deleting=True, spec={"deletionPolicy": "Retain"})
+    assert decide(world(retaining, stack(name="other"), operations=(DONE, retained))).action == Release(
+        Left("s1", "other")
+    )
+    down = Unknown(Fault(ErrorCode.CLOUD_UNAVAILABLE, "down"))
+    recorded = StackStatus(name="adopted", id="s1")
+    for machine, left in (
+        (active(deleting=True, asked={"abandon": UID}, stack=recorded), Left("s1", "adopted", abandoned=True)),
+        (active(deleting=True, asked={"abandon": UID}, stack=None), Left("s1", f"vm-{UID}", abandoned=True)),
+        (
+            active(deleting=True, asked={"abandon": UID}, stack=StackStatus(name="old", id="s0")),
+            Left("s1", f"vm-{UID}", abandoned=True),
+        ),
+    ):
+        assert decide(world(machine, listing=down, operations=(DONE, retained))).action == Release(left)
+    unknown = active(deleting=True, asked={"abandon": UID}, stack=None)
+    ended = operation(OperationType.DELETE, state="Succeeded")
+    assert decide(world(unknown, listing=down, operations=(ended,))).action == Release(
+        Left("", f"vm-{UID}", abandoned=True)
+    )
+
+
+def test_another_stack_of_the_vm_gives_what_is_left_no_name() -> None:
+    machine = active(deleting=True, asked={"abandon": UID}, stack=None)
+    ended = operation(OperationType.DELETE, state="Succeeded")
+    seen = world(machine, stack(id="s0", name="another"), operations=(DONE, ended))
+    assert decide(seen).action == Release(Left("s1", f"vm-{UID}", abandoned=True))

@@ -9,7 +9,7 @@ import pytest
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
-from stoker.api.virtualmachine import VirtualMachine
+from stoker.api.virtualmachine import StackStatus, VirtualMachine
 from stoker.core import decide as specification
 from stoker.core.actions import (
     Claim,
@@ -28,6 +28,7 @@ from stoker.core.actions import (
     Settle,
     UpdateStack,
 )
+from stoker.core.common import call_failed
 from stoker.core.decide import ABSENT, PRESENT, RULES, decide
 from stoker.core.faults import Fault
 from stoker.core.stack import Outputs, Plan, Preview, Probe, Stack, Unknown
@@ -86,15 +87,18 @@ def edited(
     return world(machine or active(generation=2), made or stack(inputs="other"), **known)
 
 
+NOW_PLEASE, PAUSE, LET_GO = {"retry": "1"}, {"paused": "true"}, {"abandon": UID}
+OTHER_SPEC = vm(spec={"flavor": "m1.small"})
 HELD = Held(CREATE, 1, since=CLOCK - 10)
 SENT = replace(HELD, sent=True)
 OPEN = operation()
 ACCEPTED = operation(outcome="Accepted", stack_id="s1")
 WAITING = operation(outcome="Failed", last_error="NoValidHost", message="full", next_retry_time=LATER)
+RECORD = {"outcome": "Failed", "last_error": "NoValidHost", "message": "full", "next_retry_time": LATER}
 DUE = operation(outcome="Failed", last_error="NoValidHost", message="full", next_retry_time=EARLIER)
 DEAD = operation(state="Failed", outcome="Failed", last_error="StackFailed", message="broken", stack_id="s1")
 DONE = operation(state="Succeeded", outcome="Accepted", stack_id="s1")
-OPEN_DELETE = operation(OperationType.DELETE)
+OPEN_DELETE, ASKED_DELETE = operation(OperationType.DELETE), operation(OperationType.DELETE, attempts=1, retry="1")
 DELETED = operation(OperationType.DELETE, state="Succeeded", outcome="Accepted")
 HELD_DELETE = Held(DELETE, 1, since=CLOCK - 10)
 LOOKED = listing(as_of=CLOCK - 5)
@@ -102,6 +106,7 @@ GONE = Probe(CLOCK - 1, "s1", None)
 OLD_ID = replace(IDENTITY, id="22222222-2222-4222-8222-222222222222")
 GOING = vm(deleting=True)
 WAS_ACTIVE = active(deleting=True)
+RETAINING = active(deleting=True, spec={"deletionPolicy": "Retain"})
 
 Row = tuple[World, type, str, Outlook]
 P, S, B, R, U = Outlook.PROGRESSING, Outlook.SETTLED, Outlook.BLOCKED, Outlook.RETRYING, Outlook.UNKNOWN
@@ -321,6 +326,63 @@ PRESENT_ROWS: dict[str, Row] = {
         world(active(), operations=(DONE,), probe=Probe(CLOCK - 1, "s1", stack(ours=False))), Nothing, "OwnershipLost", B),
     "a stack that was there a while ago is looked at again": (
         world(active(), operations=(DONE,), probe=Probe(CLOCK - 60, "s1", stack(ours=False))), LookById, "Looking", P),
+    "a paused VM asks for nothing": (world(vm(asked=PAUSE)), Nothing, "Paused", B),
+    "only true pauses a VM": (world(vm(asked={"paused": "yes"})), Claim, "Claiming", P),
+    "a paused VM that is as its spec asks is ready": (world(active(asked=PAUSE), stack(), operations=(DONE,)), Nothing, "Paused", S),
+    "a paused VM that cannot be seen is unknown": (
+        world(active(asked=PAUSE), operations=(DONE,), listing=Unknown(DOWN)), Nothing, "Paused", U),
+    "a paused VM gets its identity": (world(vm(enrolled=False, asked=PAUSE)), Enroll, "Enrolling", P),
+    "what Heat answered is recorded for a paused VM": (
+        world(vm(asked=PAUSE), operations=(OPEN,), held=replace(SENT, answer=Accepted("s1"))), Settle, "Adopting", P),
+    "a paused VM waits for a listing like any other": (world(active(asked=PAUSE), listing=None), Nothing, "Looking", P),
+    "no look is made for a paused VM": (world(active(asked=PAUSE), operations=(DONE,)), Nothing, "Paused", B),
+    "a stack in progress under a paused VM waits for a person": (
+        world(vm(asked=PAUSE), stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)), Nothing, "Paused", B),
+    "a failed attempt is tried at once when asked": (world(vm(asked=NOW_PLEASE), operations=(WAITING,)), Claim, "Claiming", P),
+    "a failed operation is tried again when asked": (world(vm(asked=NOW_PLEASE), operations=(DEAD,)), Claim, "Claiming", P),
+    "what failed is cleaned up at once when asked": (
+        world(vm(asked=NOW_PLEASE), stack("CREATE_FAILED"), operations=(DEAD,)), DeleteStack, "CleaningUp", P),
+    "a request counts once": (
+        world(vm(asked=NOW_PLEASE), operations=(operation(**{**RECORD, "retry": "1"}),)), Nothing, "NoValidHost", B),
+    "a request counts once, also when its operation is gone": (
+        world(vm(asked=NOW_PLEASE, retry="1"), operations=(WAITING,)), Nothing, "NoValidHost", B),
+    "a request that was taken back is none": (
+        world(vm(retry="1"), operations=(operation(**{**RECORD, "retry": "1"}),)), Nothing, "NoValidHost", B),
+    "a VM without a status is settled, admitted or not": (
+        world(None, stack(of=vm()), outputs=OUTPUTS, admission=NO_TENANT), Nothing, "Active", S),
+    "a request hurries no answer": (
+        world(vm(asked=NOW_PLEASE), operations=(OPEN,), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "a failed update is tried at once when asked": (
+        edited(LATE_UPDATE, machine=active(generation=2, asked=NOW_PLEASE)), Claim, "Claiming", P),
+    "an update that failed for good is tried again when asked": (
+        edited(DEAD_UPDATE, machine=active(generation=2, asked=NOW_PLEASE)), Claim, "Claiming", P),
+    "a refused edit is asked about again when asked": (
+        edited(preview=replace(PLAN, plan=NO_FLAVOR), machine=active(generation=2, asked=NOW_PLEASE)), PreviewUpdate, "Previewing", P),
+    "a refused edit is asked about once for a request": (
+        edited(preview=replace(PLAN, plan=NO_FLAVOR, retry="1"), machine=active(generation=2, asked=NOW_PLEASE)),
+        Nothing, "FlavorNotFound", B),
+    "a create whose answer was lost fails with why it was": (
+        world(operations=(OPEN,), held=replace(SENT, answer=Lost(DOWN)), unresolved_since=CLOCK - 200), Settle, "CloudUnavailable", R),
+    "a create that was sent and not answered fails with a time-out": (
+        world(operations=(OPEN,), held=SENT, unresolved_since=CLOCK - 200), Settle, "Timeout", R),
+    "an update whose answer was lost fails with why it was": (
+        edited(OPEN_UPDATE, held=replace(HELD_UPDATE, sent=True, answer=Lost(DOWN)), unresolved_since=CLOCK - 200),
+        Settle, "CloudUnavailable", R),
+    "a VM without a status, whose Secret changed since, is not edited": (
+        world(None, stack(inputs="other", of=vm()), outputs=OUTPUTS, preview=PLAN), Nothing, "Active", S),
+    "a stack that was asked for with another spec is updated": (
+        world(None, stack(inputs="other", of=OTHER_SPEC), outputs=OUTPUTS, preview=PLAN), Claim, "Claiming", P),
+    "a stack that was asked for with another spec is updated, also to the same inputs": (
+        world(None, stack(of=OTHER_SPEC), outputs=OUTPUTS), PreviewUpdate, "Previewing", P),
+    "an older update that landed after all is noticed": (
+        edited(GOOD_UPDATE, machine=active(generation=2, applied_generation=2),
+               made=stack("UPDATE_COMPLETE", inputs="other", of=OTHER_SPEC)), Claim, "Claiming", P),
+    "an update to this spec that failed is tried again": (
+        edited(DUE_UPDATE, made=stack("UPDATE_FAILED", inputs="other", by=UPDATE, of=vm())), Claim, "Claiming", P),
+    "an update is over when the stack was asked for with its spec, whatever the Secret is now": (
+        edited(SENT_UPDATE, made=stack("UPDATE_COMPLETE", inputs="other", of=vm())), Settle, "Adopting", P),
+    "an update is over when the stack was asked for with its spec, and failed before": (
+        edited(LATE_UPDATE, made=stack("UPDATE_COMPLETE", inputs="other", of=vm())), Settle, "Claiming", P),
 }  # fmt: skip
 
 ABSENT_ROWS: dict[str, Row] = {
@@ -419,6 +481,62 @@ ABSENT_ROWS: dict[str, Row] = {
     "in a namespace that is going, what is gone is released without a record": (
         world(WAS_ACTIVE, operations=(DONE,), probe=GONE, claimable=False), Release, "Deleted", P),
     "what was there and was never claimed is released without a record": (world(WAS_ACTIVE, probe=GONE), Release, "Deleted", P),
+    "a deletion that failed is claimed again when asked": (
+        world(active(deleting=True, asked=NOW_PLEASE), stack("DELETE_FAILED"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE,
+              last_effect=CLOCK - 3, effects=1), Claim, "Deleting", P),
+    "and then sent at once": (
+        world(active(deleting=True, asked=NOW_PLEASE), stack("DELETE_FAILED"), operations=(DONE, ASKED_DELETE),
+              held=replace(HELD_DELETE, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), DeleteStack, "Deleting", P),
+    "a request that another process answered hurries nothing": (
+        world(active(deleting=True), stack("DELETE_FAILED"), operations=(DONE, ASKED_DELETE),
+              held=replace(HELD_DELETE, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), Nothing, "StackFailed", R),
+    "in a namespace that is going no request is claimed": (
+        world(active(deleting=True, asked=NOW_PLEASE), stack("DELETE_FAILED"), operations=(DONE,), claimable=False,
+              held=replace(HELD, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), Nothing, "StackFailed", R),
+    "a deletion that was claimed and not asked for waits": (
+        world(WAS_ACTIVE, stack("DELETE_FAILED"), operations=(DONE, OPEN_DELETE),
+              held=replace(HELD_DELETE, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), Nothing, "StackFailed", R),
+    "a request to try now does not claim an ended deletion": (
+        world(active(deleting=True, asked=NOW_PLEASE), stack(),
+              operations=(DONE, operation(OperationType.DELETE, state="Succeeded", outcome="Accepted"))), DeleteStack, "Deleting", P),
+    "a paused VM that is deleted stays": (world(vm(deleting=True, asked=PAUSE)), Nothing, "Paused", B),
+    "a paused VM's stack is not deleted": (
+        world(active(deleting=True, asked=PAUSE), stack(), operations=(DONE, OPEN_DELETE), held=HELD_DELETE), Nothing, "Paused", B),
+    "a paused VM's stack is not recorded as retained": (
+        world(active(deleting=True, asked=PAUSE, spec={"deletionPolicy": "Retain"}), stack(), operations=(DONE, OPEN_DELETE)),
+        Nothing, "Paused", B),
+    "a paused VM is not abandoned": (
+        world(active(deleting=True, asked={**PAUSE, **LET_GO}), operations=(DONE,), listing=Unknown(DOWN)), Nothing, "Paused", B),
+    "an abandoned VM is recorded, seen or not": (
+        world(active(deleting=True, asked=LET_GO), operations=(DONE,), listing=Unknown(DOWN)), Retain, "Abandoned", P),
+    "an abandoned VM's deletion ends without a call": (
+        world(active(deleting=True, asked=LET_GO), stack(), operations=(DONE, OPEN_DELETE), held=HELD_DELETE), Settle, "Abandoned", P),
+    "an abandoned VM that is recorded goes": (
+        world(active(deleting=True, asked=LET_GO), stack(), operations=(DONE, operation(OperationType.DELETE, state="Succeeded"))),
+        Release, "Abandoned", P),
+    "no operation outlives an abandoned VM": (
+        world(active(deleting=True, asked=LET_GO), operations=(OPEN, operation(OperationType.DELETE, state="Succeeded"))),
+        Settle, "Deleting", P),
+    "in a namespace that is going, an abandoned VM goes without a record": (
+        world(active(deleting=True, asked=LET_GO), stack(), operations=(DONE,), claimable=False), Release, "Abandoned", P),
+    "a VM is not abandoned by another's id": (
+        world(active(deleting=True, asked={"abandon": "other"}), operations=(DONE,), listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
+    "a protected VM keeps its stack": (
+        world(active(deleting=True, spec={"terminationProtection": True}), stack(), operations=(DONE,)), Nothing, "TerminationProtected", B),
+    "a protected VM may be abandoned": (
+        world(active(deleting=True, asked=LET_GO, spec={"terminationProtection": True}), stack(), operations=(DONE,)),
+        Retain, "Abandoned", P),
+    "a stack is not left behind while an update may still land": (
+        world(RETAINING, stack(), operations=(DONE, OPEN_UPDATE), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "a stack is not left behind while an update whose answer was lost may still land": (
+        world(RETAINING, stack(), operations=(DONE, OPEN_UPDATE), held=replace(HELD_UPDATE, sent=True, answer=Lost(DOWN)),
+              unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "an update that was not sent is not waited for": (
+        world(RETAINING, stack(), operations=(DONE, OPEN_UPDATE), held=HELD_UPDATE, unresolved_since=CLOCK - 60), Retain, "Retained", P),
+    "an update that was answered is not waited for": (
+        world(RETAINING, stack(), operations=(DONE, SENT_UPDATE), unresolved_since=CLOCK - 60), Retain, "Retained", P),
+    "what is deleted waits for no update": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_UPDATE), unresolved_since=CLOCK - 60), Claim, "Deleting", P),
     "a foreign stack of our name does not hold the object": (
         world(GOING, stack(ours=False), operations=(operation(state="Failed", outcome="Failed", last_error="NoValidHost"), DELETED)),
         Release, "Deleted", P),
@@ -503,7 +621,7 @@ def test_a_refused_update_names_what_it_would_cost() -> None:
 
 
 def test_after_five_failed_stacks_the_operation_fails_for_good() -> None:
-    tired = operation(outcome="Accepted", stack_id="s1", attempts=5)
+    tired = operation(outcome="Accepted", stack_id="s1", attempts=5, failed_stacks=4)
     decision = decide(world(None, stack("CREATE_FAILED", reason="Resource CREATE failed: oops"), operations=(tired,)))
     assert isinstance(decision.action, Settle)
     assert (decision.action.state, decision.outlook) == ("Failed", B)
@@ -518,3 +636,89 @@ def test_the_identity_is_the_vm_s_first_uid() -> None:
     decision = decide(world(vm(enrolled=False)))
     assert decision.action == Enroll(UID)
     assert decision.reason is Reason.ENROLLING
+
+
+def test_an_abandoned_stack_is_recorded_by_its_id_as_far_as_it_is_known() -> None:
+    recorded = decide(world(active(deleting=True, asked=LET_GO), operations=(DONE,))).action
+    listed = decide(world(vm(deleting=True, asked=LET_GO), stack(id="s7"))).action
+    unknown = decide(world(vm(deleting=True, asked=LET_GO), operations=(OPEN,))).action
+    assert isinstance(recorded, Retain)
+    assert isinstance(listed, Retain)
+    assert isinstance(unknown, Retain)
+    assert [recorded.stack_id, listed.stack_id, unknown.stack_id] == ["s1", "s7", None]
+    assert recorded.abandoned
+    said = decide(world(active(deleting=True, asked=LET_GO), operations=(DONE,))).message
+    assert said == "Abandoned: stack s1 is left as it is."
+    assert decide(world(vm(deleting=True, asked=LET_GO), operations=(OPEN,))).message == "Abandoned: no stack is known."
+    retained = decide(world(RETAINING, stack(), operations=(DONE,))).action
+    assert isinstance(retained, Retain)
+    assert not retained.abandoned
+
+
+def test_whatever_holds_a_deletion_its_message_says_how_a_person_lets_go() -> None:
+    blocked = decide(world(WAS_ACTIVE, operations=(DONE,), listing=Unknown(DOWN)))
+    assert f"with the annotation stoker.dev/abandon={UID} the object goes, and the stack s1 is left" in blocked.message
+    unknown = decide(world(GOING, identity=OLD_ID, listing=Unknown(DOWN)))
+    assert "the object goes, and what is in Heat is left." in unknown.message
+    going = decide(world(WAS_ACTIVE, stack("DELETE_IN_PROGRESS"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE))
+    assert "abandon" not in going.message
+    assert "abandon" not in decide(world(WAS_ACTIVE, stack(), operations=(DONE,))).message
+    assert "abandon" not in decide(world(active(), operations=(DONE,), listing=Unknown(DOWN))).message
+    failed = call_failed(world(WAS_ACTIVE), DOWN, 1)
+    assert f"stoker.dev/abandon={UID}" in failed.message
+    assert "abandon" not in call_failed(world(active()), DOWN, 1).message
+
+
+def test_a_wrong_id_abandons_nothing_and_that_is_said() -> None:
+    wrong = active(deleting=True, asked={"abandon": "other"})
+    decision = decide(world(wrong, stack("DELETE_IN_PROGRESS"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE))
+    assert decision.message.endswith(
+        f"The annotation stoker.dev/abandon does nothing: its value is not this VM's id, {UID}."
+    )
+    assert "annotation" not in decide(world(wrong, stack(), operations=(DONE,))).message
+    right = vm(enrolled=False, deleting=True, asked=LET_GO)
+    assert "annotation" not in decide(world(right)).message
+
+
+def test_a_paused_vm_says_what_it_would_be_doing() -> None:
+    decision = decide(world(vm(asked=PAUSE), operations=(WAITING,)))
+    assert decision.message.startswith(
+        "Nothing is asked of OpenStack while the annotation stoker.dev/paused is true. full"
+    )
+    assert decision.fault is not None
+    moving = decide(world(vm(asked=PAUSE), stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)))
+    assert (moving.moving, decide(world(vm(asked=PAUSE))).moving) == (True, False)
+    assert not decide(world(active(asked=PAUSE), stack(), operations=(DONE,))).moving
+
+
+def test_every_claim_answers_the_request_that_there_is() -> None:
+    first = decide(world(vm(asked=NOW_PLEASE)))
+    again = decide(world(vm(asked=NOW_PLEASE), operations=(WAITING,)))
+    update_claim = decide(edited(machine=active(generation=2, asked=NOW_PLEASE)))
+    delete = decide(world(active(deleting=True, asked=NOW_PLEASE), stack(), operations=(DONE,)))
+    for decision in (first, again, update_claim, delete):
+        assert isinstance(decision.action, Claim)
+        assert decision.action.retry == "1"
+    assert isinstance(again.action, Claim)
+    assert (again.action.operation, again.action.attempt) == (CREATE, 2)
+    none = decide(world(vm(asked={"retry": ""}))).action
+    assert isinstance(none, Claim)
+    assert none.retry is None
+
+
+def test_the_preview_of_an_unmade_volume_s_deletion_costs_nothing() -> None:
+    volume = {"volume_0": "OS::Cinder::Volume"}
+    gone = Plan(deleted=("volume_0",), types=volume)
+    assert (gone.losses, replace(gone, unmade=frozenset(volume)).losses) == (("volume_0 (deleted)",), ())
+    assert Plan(replaced=("volume_0",), types=volume, unmade=frozenset(volume)).losses == ("volume_0 (replaced)",)
+
+
+def test_what_changed_without_an_edit_is_said_and_left() -> None:
+    changed = world(active(), stack(inputs="other", of=vm()), operations=(DONE,))
+    assert "changed since; the next edit applies it" in decide(changed).message
+    assert "changed since" not in decide(world(active(), stack(), operations=(DONE,))).message
+    assert "changed since" not in decide(replace(changed, admission=NO_TENANT)).message
+    known = StackStatus(name="n", id="s1", outdated=True)
+    settled = world(active(stack=known), stack(inputs="other", of=vm()), operations=(DONE,), admission=NO_TENANT)
+    assert "changed since" in decide(settled).message
+    assert not world(active(generation=2), stack(inputs="other")).outdated

@@ -50,7 +50,7 @@ RETAINED = operation(
 )
 ENDED = operation(state="Succeeded", completed_at=NOW - timedelta(days=2))
 MARK = made(RETAINED, NOW, name="left-1", namespace="stoker-system")
-WHOLE_VM = MARK.model_copy(update={"status": MARK.status.model_copy(update={"stack_id": None})})
+WHOLE_VM = MARK.model_copy(update={"status": MARK.status.model_copy(update={"stack_id": None, "abandoned": True})})
 
 CREATED = made(operation(state="Failed", outcome="Failed"), NOW - 9 * MINUTE)
 DELETED = made(operation(OperationType.DELETE, state="Succeeded", outcome="Accepted"), NOW - 8 * MINUTE)

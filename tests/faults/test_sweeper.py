@@ -222,7 +222,7 @@ def test_a_second_stack_of_one_name_is_reduced_to_the_recorded_one(
     simulated.create()
     simulated.wait_active("web-1")
     (kept,) = simulated.stacks()
-    simulated.project.simulator.fail("name-race", "POST", "/stacks$", client="somebody/")
+    simulated.project.simulator.fail("name-race", "POST", "/stacks$")
     (operation,) = simulated.operations()
     inputs = Inputs("ubuntu-basic@v1", "heat_template_version: 2021-04-16\nresources: {}\n", {})
     double = heat.heat.create(kept.name, kept.tags, inputs, timeout_minutes=10)

@@ -170,6 +170,19 @@ def test_ten_thousand_stacks_are_listed_by_pages(world: World, cloud: ProjectCli
     assert len(cloud.heat.find("made-9999").stacks) == 1
 
 
+def test_a_copy_is_a_stack_like_the_other_with_its_own_name_tags_and_server(world: World, cloud: ProjectClient) -> None:
+    outputs = "outputs: {server_id: {value: {get_resource: server}}}\n"
+    first = create(cloud, "vm-1", inputs(server_with_port() + outputs))
+    settled(cloud, "vm-1", first)
+    (copied,) = world.simulator.do(Control.copy_stack, first, [{"name": "vm-2", "tags": "stoker,stoker-vm=2"}])
+    (found,) = cloud.heat.list(("stoker-vm=2",)).stacks
+    assert (found.name, found.id, found.status) == ("vm-2", copied["id"], "CREATE_COMPLETE")
+    assert copied["outputs"]["server_id"] == cloud.heat.outputs("vm-2", copied["id"]).server_id
+    assert len({server.id for server in cloud.compute.servers()}) == 2
+    cloud.heat.delete("vm-2", copied["id"])
+    wait_until("the copy's server to go", lambda: len(cloud.compute.servers()) == 1, 20)
+
+
 def test_an_action_takes_its_time(world: World, cloud: ProjectClient) -> None:
     """An hour, so that nothing here depends on the machine's speed."""
     world.simulator.do(Control.settings, seconds={"create": 3600})

@@ -82,6 +82,17 @@ class Engine:
         """Begin to delete; asked for again, it begins anew."""
         self._begin(stack, "DELETE", self._tear_down, outcome)
 
+    def copy(self, stack: Stack, name: str, tags: tuple[str, ...]) -> Stack:
+        """Add a complete stack of the same template and parameters, with resources of its own, made at once."""
+        made = replace(
+            stack, id=new_id(), number=self._cloud.stacks.next_number(), name=name, tags=tags, created=now(),
+            updated=None, resources={}, events=[], traversal=0, busy_until=0.0,
+        )  # fmt: skip
+        self._cloud.stacks.add(made)
+        self._build(made, "CREATE", FINE)
+        self._set(made, "CREATE", "COMPLETE", "Stack CREATE completed successfully")
+        return made
+
     def act(self, stack: Stack, action: str, outcome: Outcome = FINE) -> None:
         """Begin a CHECK, SUSPEND or RESUME; a check fails when a server is gone or stopped."""
         self._begin(stack, action, self._check if action == "CHECK" else lambda *_: None, outcome)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stoker.api.base import ObjectMeta
+from stoker.api.base import GROUP, ObjectMeta
 from stoker.api.operation import OperationRecord, OperationSpec, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import StackStatus, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER, Identity, operation_name
-from stoker.core.inputs import Inputs
+from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.stack import Listing, Stack
 from stoker.core.world import World
 
@@ -31,9 +31,12 @@ def vm(
     deleting: bool = False,
     generation: int = 1,
     spec: dict[str, Any] | None = None,
+    asked: dict[str, str] | None = None,
     **status: Any,
 ) -> VirtualMachine:
     """Return a VM; `spec` differs from the default on the wire, other keywords are status fields.
+
+    `asked` are annotations, without their `stoker.dev/`.
 
     `enrolled` VMs have our finalizer, and the annotation unless `annotated` says otherwise.
     """
@@ -44,7 +47,10 @@ def vm(
         generation=generation,
         resource_version="1",
         finalizers=(FINALIZER,) if enrolled else (),
-        annotations={ID_ANNOTATION: UID} if (enrolled if annotated is None else annotated) else {},
+        annotations={
+            **({ID_ANNOTATION: UID} if (enrolled if annotated is None else annotated) else {}),
+            **{f"{GROUP}/{name}": value for name, value in (asked or {}).items()},
+        },
         deletion_timestamp=NOW if deleting else None,
     )
     wire = {"template": "ubuntu-basic@v1", "image": "cirros", "flavor": "m1.tiny", **(spec or {})}
@@ -69,10 +75,12 @@ def stack(
     ours: bool = True,
     inputs: str = INPUTS.hash,
     by: str = CREATE,
+    of: VirtualMachine | None = None,
     **changes: Any,
 ) -> Stack:
-    """Return a stack of the VM's name; without `ours`, it lacks our tags."""
-    tags = frozenset(IDENTITY.tags(by, inputs)) if ours else frozenset()
+    """Return a stack of the VM's name; without `ours`, it lacks our tags. `of` is the VM whose spec its tags tell."""
+    told = (f"{SPEC_TAG}={spec_hash(of.spec)}",) if of else ()
+    tags = frozenset(IDENTITY.tags(by, inputs, *told)) if ours else frozenset()
     made = Stack(id, IDENTITY.stack_name, "project", status, "", tags, NOW - timedelta(minutes=1))
     return replace(made, **changes)
 

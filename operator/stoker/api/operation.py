@@ -82,7 +82,18 @@ class OperationRecord(StatusModel):
         str | None, Field(max_length=64, description="The stack that it made, deleted or retained.")
     ] = None
     retained: Annotated[
-        bool | None, Field(description="True when the stack was left behind as deletionPolicy Retain asks.")
+        bool | None,
+        Field(description="True when the stack was left behind, as deletionPolicy Retain or an abandonment asks."),
+    ] = None
+    abandoned: Annotated[
+        bool | None, Field(description="True when the VM was abandoned: nothing was asked of Heat.")
+    ] = None
+    failed_stacks: Annotated[
+        int, Field(ge=0, description="Attempts that Heat accepted and whose stack then failed.")
+    ] = 0
+    retry: Annotated[
+        str | None,
+        Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),
     ] = None
     next_retry_time: Annotated[Time | None, Field(description="When the next attempt is due.")] = None
     last_error: Annotated[ErrorCode | None, Field(description="Code of the last error.")] = None

@@ -183,6 +183,10 @@ class VirtualMachineSpec(Model):
     deletion_policy: Annotated[
         DeletionPolicy, Field(description="When the VM is deleted: delete its stack, or leave it and forget it?")
     ] = DeletionPolicy.DELETE
+    termination_protection: Annotated[
+        Boolean,
+        Field(description="Refuse to delete the VM? A protected VM that is deleted all the same keeps its stack."),
+    ] = False
 
     @model_validator(mode="after")
     def _user_data_comes_once_and_fits(self) -> Self:
@@ -227,6 +231,12 @@ class StackStatus(StatusModel):
     ] = None
     template_version: Annotated[
         str | None, Field(max_length=128, description="Template version in use, family@vN.")
+    ] = None
+    outdated: Annotated[
+        bool | None,
+        Field(
+            description="True when a Secret, network profile or template changed since: the next edit of the VM applies it."
+        ),
     ] = None
 
 
@@ -284,6 +294,10 @@ class VirtualMachineStatus(StatusModel):
     public_ip: Annotated[str | None, Field(max_length=64, description="Floating address, when asked for.")] = None
     operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None
     last_error: Annotated[LastError | None, Field(description="The last error, until something succeeds.")] = None
+    retry: Annotated[
+        str | None,
+        Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),
+    ] = None
     requested_at: Annotated[Time | None, Field(description="When Stoker first saw the VM.")] = None
     provisioning_at: Annotated[Time | None, Field(description="When Heat first accepted a stack for it.")] = None
     active_at: Annotated[Time | None, Field(description="When the VM first became Active.")] = None

@@ -37,6 +37,9 @@ class Claim:
     stack_id: str | None = None
     """The stack that a delete is for: what was recorded must be proven gone by its id."""
 
+    retry: str | None = None
+    """The request to try now that this attempt answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settle:
@@ -52,6 +55,12 @@ class Settle:
     retained: bool = False
     """True for a delete that left the stack behind."""
 
+    abandoned: bool = False
+    """True when it did so because a person abandoned the VM."""
+
+    failed_stacks: int | None = None
+    """Attempts so far whose stack failed; None when their number did not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retain:
@@ -59,7 +68,10 @@ class Retain:
 
     operation: str
     spec: OperationSpec
-    stack_id: str
+    stack_id: str | None
+    """None when a VM is abandoned of which no stack is known."""
+
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,8 @@ class Left:
 
     stack_id: str = ""
     stack_name: str = ""
+    abandoned: bool = False
+    """True when a person abandoned the VM: no stack of it is ours any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +184,10 @@ class Reason(StrEnum):
     PREVIEWING = "Previewing"
     UPDATING = "Updating"
     STUCK = "Stuck"
+    PAUSED = "Paused"
+    PROTECTED = "TerminationProtected"
     DELETING = "Deleting"
+    ABANDONED = "Abandoned"
     RETAINED = "Retained"
     DELETED = "Deleted"
 

@@ -9,7 +9,7 @@ from stoker.api.template import VirtualMachineTemplate, object_name
 from stoker.api.tenant import NetworkProfile, Tenant
 from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachine
 from stoker.core.faults import Fault
-from stoker.core.inputs import Inputs, parameters
+from stoker.core.inputs import Inputs, parameters, spec_hash
 from stoker.core.slots import VOLUME_SLOTS, Slots, placed
 
 
@@ -30,15 +30,17 @@ def admit(
     templates: Mapping[str, VirtualMachineTemplate],
     user_data: str | Fault | None,
     slots: Sequence[Slots] = (),
+    pinned: str | None = None,
 ) -> Inputs | Fault:
     """Return what Heat would be given, or the first reason against it.
 
     `templates` maps object names to templates; `user_data` is the text, or why it could not be read; `slots` are the
-    volumes' slots that the stack may hold, the newest first.
+    volumes' slots that the stack may hold, the newest first; `pinned` is the template version that a stack of the VM
+    says it has, for one without a status.
     """
     if isinstance(tenant, Fault):
         return tenant
-    template = _template(vm, templates)
+    template = _template(vm, templates, pinned)
     network = _network(vm, tenant)
     for found in (template, network, user_data):
         if isinstance(found, Fault):
@@ -54,15 +56,17 @@ def admit(
     if (size := len(values["user_data"].encode())) > USER_DATA_BYTES:
         message = f"user data and SSH keys have {size} bytes of UTF-8 together; Nova takes at most {USER_DATA_BYTES}"
         return Fault(ErrorCode.INVALID_SPEC, message)
-    return Inputs(template.reference, template.spec.template, values)
+    return Inputs(template.reference, template.spec.template, values, spec_hash(vm.spec))
 
 
-def _template(vm: VirtualMachine, templates: Mapping[str, VirtualMachineTemplate]) -> VirtualMachineTemplate | Fault:
+def _template(
+    vm: VirtualMachine, templates: Mapping[str, VirtualMachineTemplate], pinned: str | None
+) -> VirtualMachineTemplate | Fault:
     reference = vm.spec.template
     if "@" in reference:
         found = templates.get(object_name(reference))
     else:
-        pinned = vm.status.stack.template_version if vm.status.stack else None
+        pinned = (vm.status.stack.template_version if vm.status.stack else None) or pinned
         family = [template for template in templates.values() if template.spec.family == reference]
         newest = max(family, key=lambda template: template.spec.version, default=None)
         is_pinned = pinned is not None and pinned.partition("@")[0] == reference

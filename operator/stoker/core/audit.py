@@ -59,7 +59,7 @@ class Record:
 
     kind: Kind
     action: str
-    """CreateStack, DeleteStack, Retain, Release; of a note, Start or Repair."""
+    """CreateStack, UpdateStack, AdoptStack, DeleteStack, Retain, Abandon, Release; of a note, Start or Repair."""
 
     time: str
     """RFC 3339 with milliseconds, UTC, by the wall clock of the process: informative. The order is the sequence's."""

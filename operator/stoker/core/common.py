@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
-from stoker.core import retry
+from stoker.core import asked, retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
 from stoker.core.faults import Fault, Retry
 from stoker.core.stack import Stack, Unknown
-from stoker.core.world import Accepted, Refused, World, is_open
+from stoker.core.world import Accepted, Held, Lost, Refused, World, is_open
 
 LOOK_AGAIN = 15.0
 """Pause after a look failed or is missing, seconds; a listing usually wakes the VM sooner."""
@@ -89,9 +89,10 @@ def adopted(operation: VirtualMachineOperation, stack_id: str) -> Decision:
 
 def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Fault, *, stack_id: str | None) -> Decision:
     """Record that the attempt failed, and when the next one is due; or that there will be none."""
-    attempts = operation.status.attempts
-    final = fault.policy.retry is Retry.NEVER or (stack_id is not None and attempts >= retry.FAILED_STACKS)
-    pause = retry.delay(fault, attempts, world.identity.id)
+    failed_stacks = operation.status.failed_stacks + (stack_id is not None)
+    tired = stack_id is not None and failed_stacks >= retry.FAILED_STACKS
+    final = fault.policy.retry is Retry.NEVER or tired
+    pause = retry.delay(fault, operation.status.attempts, world.identity.id)
     settle = Settle(
         operation.metadata.name,
         OperationState.FAILED if final else OperationState.RUNNING,
@@ -100,8 +101,17 @@ def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Faul
         fault.code,
         fault.message,
         None if final else world.now + timedelta(seconds=pause),
+        failed_stacks=failed_stacks,
     )
     return trouble(fault, action=settle, outlook=Outlook.BLOCKED if final else None)
+
+
+def lost_fault(claimed: tuple[VirtualMachineOperation, Held] | None) -> Fault | None:
+    """Return why an answer was lost, if this process knows: a 500 says more than that nothing landed."""
+    match claimed:
+        case (_, Held(answer=Lost(fault))):
+            return fault
+    return None
 
 
 def recorded_fault(operation: VirtualMachineOperation) -> Fault:
@@ -112,8 +122,13 @@ def recorded_fault(operation: VirtualMachineOperation) -> Fault:
 
 
 def not_due(world: World, operation: VirtualMachineOperation) -> Decision | None:
-    """Report the recorded failure while nothing may be tried: before its time, or for good at this generation."""
-    if operation.spec.generation < world.generation:
+    """Report the recorded failure while nothing may be tried: before its time, or for good at this generation.
+
+    A person may ask for the next attempt now. An operation that succeeded has none to wait for.
+    """
+    if operation.spec.generation < world.generation or asked.retry_asked(world):
+        return None
+    if operation.status.state is OperationState.SUCCEEDED:
         return None
     fault = recorded_fault(operation)
     if not is_open(operation):
@@ -170,12 +185,9 @@ def call_failed(world: World, fault: Fault, failures: int) -> Decision:
     """
     known = world.deleting or fault.code is ErrorCode.AUDIT_UNAVAILABLE
     outlook = Outlook.RETRYING if known else Outlook.UNKNOWN
-    return trouble(
-        fault,
-        outlook=outlook,
-        after=retry.delay(fault, failures, world.identity.id),
-        moving=world.unanswered is not None,
-    )
+    after = retry.delay(fault, failures, world.identity.id)
+    decision = trouble(fault, outlook=outlook, after=after, moving=world.unanswered is not None)
+    return asked.explained(world, decision) if world.deleting else decision
 
 
 def not_yet_proven_gone(world: World) -> Decision | None:

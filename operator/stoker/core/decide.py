@@ -2,14 +2,14 @@
 
 PRESENT and ABSENT start alike: nothing is done for a double, nothing without our finalizer, and an answer is recorded
 before anything else happens. The rules themselves are in `common`, `present`, `update` and `absent`, each named by what it
-guarantees.
+guarantees. What a pause holds back is not a rule but a bound on all of them: `asked.held_back`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from stoker.core import absent, common, present, update
+from stoker.core import absent, asked, common, present, update
 from stoker.core.actions import Decision
 from stoker.core.world import World
 
@@ -56,9 +56,12 @@ ABSENT: tuple[Rule, ...] = (
     common.a_double_touches_nothing,
     common.an_answer_is_recorded,
     absent.what_was_never_claimed_goes,
+    absent.an_abandoned_vm_is_let_go,
+    absent.a_protected_vm_keeps_its_stack,
     common.what_cannot_be_seen_is_left_alone,
     absent.an_unsent_create_is_given_up,
     absent.an_unanswered_create_may_still_land,
+    absent.an_update_may_still_land_on_what_is_retained,
     # at least one stack is proven ours
     common.an_open_create_is_settled_by_its_stack,
     absent.a_retained_stack_is_recorded_and_left,
@@ -79,5 +82,12 @@ def decide(world: World) -> Decision:
     for rule in ABSENT if world.deleting else PRESENT:
         decision = rule(world)
         if decision is not None:
-            return decision
+            return _asked_beside(world, decision)
     raise AssertionError("unreachable: the last rule of each tuple always answers")
+
+
+def _asked_beside(world: World, decision: Decision) -> Decision:
+    """Return what follows from a rule's answer once it is known what people ask by annotation."""
+    if asked.is_paused(world):
+        return asked.held_back(decision)
+    return asked.explained(world, decision) if world.deleting else decision

@@ -64,7 +64,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Spared:
-    """What was left behind on purpose: stacks by id; and VMs with all their stacks, where no stack's id was known."""
+    """What was left behind on purpose: stacks by id; and abandoned VMs, with whatever stacks they have."""
 
     stacks: frozenset[str] = frozenset()
     vms: frozenset[str] = frozenset()
@@ -75,7 +75,7 @@ class Spared:
         kept = [record for record in records if record.status.retained]
         return cls(
             frozenset(record.status.stack_id for record in kept if record.status.stack_id),
-            frozenset(record.spec.vm_id for record in kept if not record.status.stack_id),
+            frozenset(record.spec.vm_id for record in kept if record.status.abandoned),
         )
 
     def covers(self, stack: Stack) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
-from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState, OperationType, VirtualMachineOperation
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType
 from stoker.api.virtualmachine import MissingPolicy
 from stoker.core.actions import (
-    Claim,
     CreateStack,
     Decision,
     DeleteStack,
@@ -20,10 +19,12 @@ from stoker.core.actions import (
     Reason,
     Settle,
 )
+from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
     LOOK_AGAIN,
     failed_attempt,
+    lost_fault,
     next_double_removed,
     not_due,
     not_yet_proven_gone,
@@ -34,7 +35,6 @@ from stoker.core.common import (
     waits_for_the_answer,
 )
 from stoker.core.faults import Fault
-from stoker.core.identity import operation_name
 from stoker.core.stack import Stack
 from stoker.core.world import Held, World, is_open
 
@@ -145,7 +145,10 @@ def a_complete_stack_is_settled(world: World) -> Decision | None:
     stack = world.kept
     if stack is None:
         return None
-    return Decision(Nothing(), Reason.ACTIVE, "The VM is as its spec asks.", Outlook.SETTLED)
+    message = "The VM is as its spec asks."
+    if world.outdated:
+        message += " A Secret, network profile or template changed since; the next edit applies it."
+    return Decision(Nothing(), Reason.ACTIVE, message, Outlook.SETTLED)
 
 
 # ---- none is
@@ -169,7 +172,9 @@ def an_unanswered_create_may_still_land(world: World) -> Decision | None:
         return None
     if (waiting := waits_for_the_answer(world)) is not None:
         return waiting
-    fault = Fault(ErrorCode.TIMEOUT, "a create was never answered, and no stack appeared before its deadline")
+    fault = lost_fault(world.claimed) or Fault(
+        ErrorCode.TIMEOUT, "a create was never answered, and no stack appeared before its deadline"
+    )
     return failed_attempt(world, world.unanswered, fault, stack_id=None)
 
 
@@ -198,7 +203,7 @@ def an_accepted_stack_that_vanished_failed(world: World) -> Decision | None:
 
 
 def a_failure_backs_off(world: World) -> Decision | None:
-    """A failed attempt waits for its time, a failed operation for a new generation; then the next is claimed."""
+    """A failed attempt waits for its time, a failed operation for an edit, both for a request; then the next is claimed."""
     create = world.failed
     if create is None:
         return None
@@ -206,10 +211,11 @@ def a_failure_backs_off(world: World) -> Decision | None:
         return waiting
     if isinstance(world.admission, Fault):
         return trouble(world.admission, after=LOOK_AGAIN)
+    if create.spec.generation == world.generation:
+        claim = next_claim(world, create)
+        return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
     if not is_open(create):
         return _claim(world, cause=create.metadata.name)
-    if create.spec.generation == world.generation:
-        return _claim_again(create)
     fault = recorded_fault(create)
     superseded = Settle(
         create.metadata.name, OperationState.FAILED, AttemptOutcome.FAILED, None, fault.code, fault.message
@@ -252,19 +258,5 @@ def _looked(world: World, held: Held) -> bool:
 
 def _claim(world: World, cause: str) -> Decision:
     sequence = world.create.spec.sequence + 1 if world.create else 1
-    metadata = world.vm.metadata
-    spec = OperationSpec(
-        vm_name=metadata.name,
-        vm_id=world.identity.id,
-        type=OperationType.CREATE,
-        cause=cause,
-        sequence=sequence,
-        generation=world.generation,
-    )
-    name = operation_name(metadata.name, world.identity.id, OperationType.CREATE, cause)
-    return progress(Claim(name, spec, attempt=1), Reason.CLAIMING, "Storing the create operation.")
-
-
-def _claim_again(create: VirtualMachineOperation) -> Decision:
-    claim = Claim(create.metadata.name, create.spec, attempt=create.status.attempts + 1)
-    return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
+    claim = first_claim(world, OperationType.CREATE, cause, sequence=sequence)
+    return progress(claim, Reason.CLAIMING, "Storing the create operation.")

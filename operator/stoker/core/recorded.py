@@ -69,10 +69,9 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
             return replace(base, stack_id=action.stack_id) if isinstance(action, UpdateStack) else base
         case DeleteStack(_, stack_id):
             return replace(base, stack_id=stack_id)
-        case Retain(operation, _, stack_id):
-            return replace(base, operation=operation, stack_id=stack_id)
-        case Settle(operation, retained=True):
-            return replace(base, action=Retain.__name__, operation=operation, stack_id=action.stack_id or "")
+        case Retain(operation) | Settle(operation, retained=True):
+            name = "Abandon" if action.abandoned else Retain.__name__
+            return replace(base, action=name, operation=operation, stack_id=action.stack_id or "")
         case Release(left):
             return replace(base, stack_id=(left.stack_id if left else world.recorded_id) or "")
         case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | ReadOutputs() | PreviewUpdate():

@@ -113,10 +113,18 @@ class Plan:
     types: Mapping[str, str] = field(default_factory=dict)
     """The type of each resource that would be replaced or deleted."""
 
+    unmade: frozenset[str] = frozenset()
+    """Volumes whose making failed, so that they hold nothing."""
+
     @property
     def losses(self) -> tuple[str, ...]:
-        """The servers and volumes whose data would be gone, as `name (replaced)` or `name (deleted)`."""
-        ways = (("replaced", self.replaced), ("deleted", self.deleted))
+        """The servers and volumes whose data would be gone, as `name (replaced)` or `name (deleted)`.
+
+        The deletion of a volume that was never made costs nothing. A replacement is believed: the one before it may
+        still be there.
+        """
+        deleted = tuple(name for name in self.deleted if name not in self.unmade)
+        ways = (("replaced", self.replaced), ("deleted", deleted))
         return tuple(f"{name} ({way})" for way, names in ways for name in names if self.types.get(name) in HOLDS_DATA)
 
 
@@ -134,3 +142,5 @@ class Preview:
     stack_id: str
     inputs_hash: str
     plan: Plan | Fault
+    retry: str | None = None
+    """The request to try now that there was when it was asked for."""

@@ -14,10 +14,11 @@ from stoker.api.virtualmachine import (
     VirtualMachineStatus,
 )
 from stoker.core.actions import Claim, Decision, Outlook, Reason, Settle
+from stoker.core.asked import retry_value
 from stoker.core.classify import redacted
 from stoker.core.faults import one_line
 from stoker.core.identity import tag_value
-from stoker.core.inputs import Inputs
+from stoker.core.inputs import TEMPLATE_TAG, Inputs
 from stoker.core.stack import Stack
 from stoker.core.world import World, is_open
 
@@ -65,6 +66,7 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
         private_ip=(outputs.private_ip or None) if outputs else old.private_ip,
         public_ip=(outputs.public_ip or None) if outputs else old.public_ip,
         operation=_operation(world, decision),
+        retry=_retry(world, decision),
         last_error=_last_error(old.last_error, decision, world.now),
         requested_at=old.requested_at or world.now,
         provisioning_at=old.provisioning_at or (world.now if stack else None),
@@ -94,6 +96,8 @@ def _phase(world: World, decision: Decision) -> Phase:
         return Phase.ACTIVE
     if decision.outlook in (Outlook.BLOCKED, Outlook.RETRYING):
         return Phase.ERROR
+    if decision.reason is Reason.PAUSED:
+        return world.vm.status.phase or Phase.REQUESTED
     if decision.outlook is Outlook.UNKNOWN and world.vm.status.phase:
         return world.vm.status.phase
     return Phase.PROVISIONING if world.ours or world.recorded_id else Phase.REQUESTED
@@ -101,7 +105,8 @@ def _phase(world: World, decision: Decision) -> Phase:
 
 def _applied(world: World, stack: Stack | None) -> int | None:
     """Return the generation that the stack is complete for: not before its update's operation is ended."""
-    if stack and stack.complete and (world.current or world.updated) and not (world.update and is_open(world.update)):
+    applied = world.fits or (world.updated and world.as_asked is None)
+    if stack and stack.complete and applied and not (world.update and is_open(world.update)):
         return world.generation
     return world.vm.status.applied_generation
 
@@ -112,13 +117,15 @@ def _stack(world: World, stack: Stack | None) -> StackStatus | None:
     if stack is None:
         return old
     same = old is not None and old.id == stack.id
+    tagged = tag_value(stack.tags, TEMPLATE_TAG)
     return StackStatus(
         name=stack.name,
         id=stack.id,
         status=stack.status,
         status_reason=one_line(redacted(stack.reason)) or None,
         inputs_hash=tag_value(stack.tags, "stoker-in"),
-        template_version=old.template_version if same and old and not world.current else version,
+        template_version=tagged or (old.template_version if same and old and not world.current else version),
+        outdated=(world.outdated and stack.complete) or None,
     )
 
 
@@ -138,6 +145,13 @@ def _operation(world: World, decision: Decision) -> OperationStatus | None:
         attempts=claimed.attempt if claimed else status.attempts,
         next_retry_time=settled.next_retry_time if settled else status.next_retry_time,
     )
+
+
+def _retry(world: World, decision: Decision) -> str | None:
+    """Return the newest request to try now that an attempt answered, or that found nothing to try."""
+    asked = retry_value(world)
+    answered = asked in (operation.status.retry for operation in world.operations)
+    return asked if asked and (answered or decision.outlook is Outlook.SETTLED) else world.vm.status.retry
 
 
 def _last_error(old: LastError | None, decision: Decision, now: datetime) -> LastError | None:

@@ -14,7 +14,7 @@ from stoker.api.operation import AttemptOutcome, OperationState, OperationType, 
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
-from stoker.core.inputs import Inputs
+from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.stack import Listing, Outputs, Preview, Probe, Stack, Unknown
 
 
@@ -154,17 +154,41 @@ class World:
         return next(iter(self.ours), None)
 
     @property
+    def as_asked(self) -> bool | None:
+        """Tell whether the kept stack was asked for with this very spec; None when it does not say."""
+        made = tag_value(self.kept.tags, SPEC_TAG) if self.kept else None
+        return None if made is None else made == spec_hash(self.vm.spec)
+
+    @property
     def current(self) -> bool:
         """Tell whether the kept stack was made from what is asked for now."""
         match self.kept, self.admission:
             case Stack(tags=tags), Inputs() as inputs:
-                return tag_value(tags, "stoker-in") == inputs.hash
+                return tag_value(tags, "stoker-in") == inputs.hash and self.as_asked is not False
         return False
 
     @property
+    def fits(self) -> bool:
+        """Tell whether the kept stack needs no update, whatever changed that is not in the spec."""
+        return self.current or self.as_asked is True
+
+    @property
     def edited(self) -> bool:
-        """Tell whether the spec is not the one that the stack is known to be complete for."""
+        """Tell whether the spec is not the one that the stack was asked for with, or is known to be complete for."""
+        match self.kept, self.as_asked:
+            case _, False:
+                return True  # also when an older update landed after all
+            case Stack(complete=True), True:
+                return False
         return self.vm.status.applied_generation != self.generation and not self.updated
+
+    @property
+    def outdated(self) -> bool:
+        """Tell whether Heat would be given something else for the same spec now; where that is not known, as recorded."""
+        recorded = self.vm.status.stack
+        if isinstance(self.admission, Inputs):
+            return not self.edited and not self.current
+        return bool(recorded and recorded.outdated)
 
     @property
     def updated(self) -> bool:

@@ -25,6 +25,9 @@ REMEMBERED = 10_000
 NOTABLE = {
     Reason.ACTIVE,
     Reason.DELETING,
+    Reason.PAUSED,
+    Reason.PROTECTED,
+    Reason.ABANDONED,
     Reason.RETAINED,
     Reason.CLEANING_UP,
     Reason.DUPLICATE_STACKS,

@@ -66,6 +66,7 @@ class Marks:
             holder=self._holder,
             stack_id=left.stack_id or None,
             retained=True,
+            abandoned=left.abandoned or None,
             completed_at=now,
         )
         name = mark_name(vm.id, left.stack_id)

@@ -57,7 +57,10 @@ class Objects:
     async def claim(
         self, vm: VirtualMachine, claim: Claim, known: VirtualMachineOperation | None, *, epoch: int, now: datetime
     ) -> VirtualMachineOperation:
-        """Store an attempt: the first by POST (a second claim is 409), a later one guarded by the version."""
+        """Store an attempt: the first by POST (a second claim is 409), a later one guarded by the version.
+
+        The next attempt of an operation that had ended opens it again.
+        """
         record = OperationRecord(
             state=OperationState.RUNNING,
             attempts=claim.attempt,
@@ -65,25 +68,35 @@ class Objects:
             holder=self._holder,
             epoch=epoch,
             started_at=now,
+            retry=claim.retry,
         )
         if known is None:
             return await self._post(vm, claim.operation, claim.spec, record, finalizers=[OPERATION_FINALIZER])
         kept = known.status.model_copy(
-            update={**record.model_dump(exclude_none=True), "outcome": None, "next_retry_time": None}
+            update={
+                **record.model_dump(exclude_unset=True, exclude_none=True),
+                "outcome": None,
+                "next_retry_time": None,
+                "completed_at": None,
+            }
         )
-        return await self._update(known, kept, finalizers=None)
+        held = OPERATION_FINALIZER in known.metadata.finalizers
+        return await self._update(known, kept, None if held else [*known.metadata.finalizers, OPERATION_FINALIZER])
 
     async def settle(self, settle: Settle, known: VirtualMachineOperation, now: datetime) -> VirtualMachineOperation:
         """Store an attempt's outcome; the end of an operation also takes its finalizer off."""
         ended = settle.state in (OperationState.SUCCEEDED, OperationState.FAILED)
-        update = {
+        update: dict[str, Any] = {
             "state": settle.state,
             "outcome": settle.outcome,
             "stack_id": settle.stack_id or known.status.stack_id,
             "next_retry_time": settle.next_retry_time,
             "completed_at": now if ended else None,
             "retained": settle.retained or None,
+            "abandoned": settle.abandoned or None,
         }
+        if settle.failed_stacks is not None:
+            update["failed_stacks"] = settle.failed_stacks
         if settle.error or settle.state is OperationState.SUCCEEDED:
             update |= {"last_error": settle.error, "message": settle.message}
         finalizers = [name for name in known.metadata.finalizers if name != OPERATION_FINALIZER] if ended else None
@@ -102,6 +115,7 @@ class Objects:
             holder=self._holder,
             stack_id=retain.stack_id,
             retained=True,
+            abandoned=retain.abandoned or None,
             started_at=now,
             completed_at=now,
         )

@@ -6,8 +6,9 @@ Every method blocks, has a total deadline, and raises `CloudError` with a classi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from stoker.core.catalog import Part
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
 from stoker.core.stack import Listing, Outputs, Plan, Probe
@@ -81,6 +82,9 @@ class Heat(Protocol):
     ) -> Plan:
         """Ask what that update would do."""
 
+    def unmade_volumes(self, name: str, stack_id: str) -> frozenset[str]:
+        """Return the names of the stack's volumes whose making failed: they hold nothing."""
+
     def delete(self, name: str, stack_id: str) -> str:
         """Ask for the deletion by `{name}/{id}` and return the request's id. Deleting what is gone succeeds."""
 
@@ -102,6 +106,9 @@ class Project(Protocol):
 
     @property
     def heat(self) -> Heat: ...
+
+    def browse(self, part: Part) -> Any:
+        """Read a part of the catalog: what the field of `Catalog` of that name holds."""
 
     def verify(self) -> None:
         """Get a token and check that it is for the pinned project and that Heat's endpoint is allowed."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 from keystoneauth1.session import Session
 
 from stoker import __version__
+from stoker.core.catalog import Part
 from stoker.openstack.base import Credentials, Endpoint
+from stoker.openstack.catalog import CONTENTS
 from stoker.openstack.compute import ComputeClient
 from stoker.openstack.heat import HeatClient
 from stoker.openstack.identity import TokenFacts, token_facts
@@ -40,6 +43,10 @@ class ProjectClient:
     @cached_property
     def network(self) -> NetworkClient:
         return NetworkClient(Rest(self._session, self._endpoint, "network", "/v2.0"))
+
+    def browse(self, part: Part) -> Any:
+        """Read a part of the catalog."""
+        return CONTENTS[part](self)
 
     def verify(self) -> None:
         """Get a token, compare its project with the pin, and find Heat's endpoint on an allowed host."""

@@ -44,8 +44,8 @@ class Flavor:
     vcpus: int
     ram_mib: int
     disk_gib: int
-    extra: tuple[tuple[str, str], ...] = ()
-    """Extra specs in order; some clouds show them to no tenant."""
+    extra: tuple[tuple[str, str], ...] | None = ()
+    """Extra specs in order; None where the cloud shows them to no tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ def _server(entry: dict[str, Any]) -> Server:
 
 
 def _flavor(entry: dict[str, Any]) -> Flavor:
-    extra = tuple(sorted((str(key), str(value)) for key, value in (entry.get("extra_specs") or {}).items()))
+    shown = entry.get("extra_specs")
+    extra = None if shown is None else tuple(sorted((str(key), str(value)) for key, value in shown.items()))
     sizes = int(entry["vcpus"]), int(entry["ram"]), int(entry["disk"])
     return Flavor(str(entry["id"]), str(entry["name"]), *sizes, extra)
 

@@ -138,6 +138,11 @@ class HeatClient:
         with _understood(operation, reply):
             return tuple(resource_of(entry) for entry in reply.body["resources"])
 
+    def unmade_volumes(self, name: str, stack_id: str) -> frozenset[str]:
+        """Return the volumes that were never available: in CREATE_FAILED, or not begun."""
+        volumes = (one for one in self.resources(name, stack_id) if one.type == "OS::Cinder::Volume")
+        return frozenset(one.name for one in volumes if one.status in ("CREATE_FAILED", "INIT_COMPLETE"))
+
     def events(self, name: str, stack_id: str, limit: int) -> tuple[Event, ...]:
         """Return the newest events, newest first. They outlive the stack's deletion."""
         operation = f"list the events of stack {stack_id}"

@@ -26,6 +26,7 @@ from stoker.core.actions import (
     Settle,
     UpdateStack,
 )
+from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
 from stoker.core.stack import Plan, Preview
@@ -127,10 +128,10 @@ class Effects:
                 outputs = await runtime.call("outputs", lambda project: project.heat.outputs(name, stack_id))
                 memory.outputs = (stack_id, outputs)
             case PreviewUpdate():
-                memory.preview = await self._preview(action, runtime)
+                memory.preview = await self._preview(action, runtime, retry_value(world))
 
-    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime) -> Preview:
-        """Ask; a refusal of the inputs is an answer too."""
+    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime, retry: str | None) -> Preview:
+        """Ask; a refusal of the inputs is an answer too. What would be lost is looked at: it may not have been made."""
         started, where = time.monotonic(), (action.stack_name, action.stack_id)
         plan: Plan | Fault
         try:
@@ -140,11 +141,14 @@ class Effects:
                     *where, (), action.inputs, timeout_minutes=self._stack_timeout
                 ),
             )
+            if plan.losses:
+                unmade = await runtime.call("resources", lambda project: project.heat.unmade_volumes(*where))
+                plan = replace(plan, unmade=unmade)
         except CloudError as error:
             if error.fault.policy.retry is Retry.BACKOFF:
                 raise
             plan = error.fault
-        return Preview(started, action.stack_id, action.inputs.hash, plan)
+        return Preview(started, action.stack_id, action.inputs.hash, plan, retry)
 
     async def _act(
         self,
@@ -159,14 +163,15 @@ class Effects:
             case DeleteStack(stack_name, stack_id):
                 await self._delete(stack_name, stack_id, memory, runtime, intent)
             case CreateStack(operation, _, inputs):
-                name, tags = world.identity.stack_name, world.identity.tags(operation, inputs.hash)
+                name = world.identity.stack_name
+                tags = world.identity.tags(operation, inputs.hash, *inputs.tags)
 
                 def create(project: Project) -> Created:
                     return project.heat.create(name, tags, inputs, timeout_minutes=minutes)
 
                 await self._send("create", create, memory, runtime, intent)
             case UpdateStack(operation, _, stack_name, stack_id, inputs):
-                tags = world.identity.tags(operation, inputs.hash)
+                tags = world.identity.tags(operation, inputs.hash, *inputs.tags)
 
                 def update(project: Project) -> Created:
                     asked = project.heat.update(stack_name, stack_id, tags, inputs, timeout_minutes=minutes)

@@ -9,7 +9,8 @@ from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.admission import admit
 from stoker.core.faults import Fault
-from stoker.core.identity import Identity
+from stoker.core.identity import Identity, tag_value
+from stoker.core.inputs import SPEC_TAG, TEMPLATE_TAG, spec_hash
 from stoker.core.stack import Listing, Unknown
 from stoker.core.world import Timing, World, is_open
 from stoker.kube.client import KubeClient, KubeError
@@ -46,7 +47,8 @@ class Gatherer:
         kept = vm.status.stack.id if vm.status.stack else None
         outputs = memory.outputs[1] if memory.outputs and memory.outputs[0] in _ids(listing, kept) else None
         slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
-        admission = admit(vm, tenant, self._directory.templates, user_data, slots)  # type: ignore[arg-type]  # found is a Fault without runtime
+        pinned = _tagged(listing, TEMPLATE_TAG)
+        admission = admit(vm, tenant, self._directory.templates, user_data, slots, pinned)  # type: ignore[arg-type]  # found is a Fault without runtime
         world = World(
             vm=vm,
             identity=Identity(
@@ -108,7 +110,14 @@ def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None) -> boo
     if not isinstance(listing, Listing):
         return True
     recorded = vm.status.stack.id if vm.status.stack else None
-    return len(listing.stacks) == 1 and listing.stacks[0].complete and listing.stacks[0].id == recorded
+    as_asked = _tagged(listing, SPEC_TAG) in (None, spec_hash(vm.spec))
+    return as_asked and len(listing.stacks) == 1 and listing.stacks[0].complete and listing.stacks[0].id == recorded
+
+
+def _tagged(listing: Listing | Unknown | None, key: str) -> str | None:
+    """Return what the VM's stack says under that tag."""
+    stacks = listing.stacks if isinstance(listing, Listing) else ()
+    return next((value for stack in stacks if (value := tag_value(stack.tags, key))), None)
 
 
 def _ids(listing: Listing | Unknown | None, recorded: str | None) -> set[str | None]:

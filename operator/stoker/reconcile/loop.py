@@ -41,7 +41,7 @@ FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
 
 NOT_UNDERSTOOD = "the object does not fit this version's schema, and is left alone"
 
-ACTS = {Reason.DUPLICATE_STACKS, Reason.RETAINED, Reason.CLEANING_UP, Reason.UPDATING}
+ACTS = {Reason.DUPLICATE_STACKS, Reason.RETAINED, Reason.ABANDONED, Reason.CLEANING_UP, Reason.UPDATING}
 """Reasons of actions that a person would want to know of; others are told when the status says them."""
 
 

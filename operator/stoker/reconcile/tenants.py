@@ -19,10 +19,12 @@ from typing import Any, TypeVar
 from stoker import metrics
 from stoker.api.errors import ErrorCode
 from stoker.api.tenant import Tenant
+from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
 from stoker.core.identity import cluster_tags, tag_value
 from stoker.core.stack import Listing, Stack, Unknown
 from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
+from stoker.reconcile.browsing import browse_for_ever
 from stoker.reconcile.queue import Key
 from stoker.reconcile.trail import Said
 
@@ -78,6 +80,9 @@ class TenantRuntime:
 
     snapshot: Snapshot | None = None
     poll_fault: Fault | None = None
+    catalog: Catalog | None = None
+    """What the project can use; None before the first read ended."""
+
     moving: set[str] = field(default_factory=set)
     """Ids of VMs with something under way."""
 
@@ -85,15 +90,19 @@ class TenantRuntime:
     """What the project was made from: a change means a new connection."""
 
     _nudge: asyncio.Event = field(default_factory=asyncio.Event)
-    _task: asyncio.Task[None] | None = None
+    _tasks: tuple[asyncio.Task[None], ...] = ()
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._poll_for_ever(), name=f"poll-{self.tenant.metadata.name}")
+        name = self.tenant.metadata.name
+        self._tasks = (
+            asyncio.create_task(self._poll_for_ever(), name=f"poll-{name}"),
+            asyncio.create_task(browse_for_ever(self), name=f"catalog-{name}"),
+        )
 
     async def stop(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.project:
             self.project.close()
         self.threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,31 @@
+"""The catalog: what is known of it, and what a flavor gives."""
+
+from __future__ import annotations
+
+import pytest
+
+from stoker.core.catalog import Catalog, FlavorSize, Part, gpus_of
+
+
+@pytest.mark.parametrize(
+    ("extra", "gpus"),
+    [
+        pytest.param({}, 0, id="none without extra specs"),
+        pytest.param({"resources:VGPU": "2"}, 2, id="a virtual GPU"),
+        pytest.param({"resources:CUSTOM_GPU": "1", "resources1:CUSTOM_A100_GPU_40": "3"}, 4, id="custom classes"),
+        pytest.param({"resources:CUSTOM_FPGA": "1", "hw:cpu_policy": "dedicated"}, 0, id="not another card"),
+        pytest.param({"pci_passthrough:alias": "a100:2, t4:1"}, 3, id="whole devices"),
+        pytest.param({"pci_passthrough:alias": "a100"}, 1, id="one device without a count"),
+        pytest.param({"resources:VGPU": "many", "pci_passthrough:alias": "a100:-1,"}, 0, id="nothing that is no count"),
+    ],
+)
+def test_a_flavor_gives(extra: dict[str, str], gpus: int) -> None:
+    assert gpus_of(extra) == gpus
+
+
+def test_a_part_is_known_from_its_newest_good_read() -> None:
+    tiny = {"m1.tiny": FlavorSize(1, 512)}
+    read = Catalog(1.0).with_part(Part.FLAVORS, tiny, 2.0)
+    assert (read.as_of, read.flavors, read.read) == (2.0, tiny, {Part.FLAVORS: 2.0})
+    failed = read.without(Part.FLAVORS)
+    assert (failed.flavors, failed.read) == (tiny, {})
