@@ -29,7 +29,8 @@ from stoker.kube.objects import Objects
 from stoker.openstack.base import Credentials, Endpoint, Project
 from stoker.openstack.client import connect
 from stoker.openstack.credentials import parse_credentials
-from stoker.reconcile.directory import Connect, Directory
+from stoker.reconcile.connection import Connect
+from stoker.reconcile.directory import Directory
 from stoker.reconcile.effects import Effects
 from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.loop import Reconciler
@@ -54,7 +55,8 @@ class Operator:
     ) -> None:  # fmt: skip
         self.settings, self.access = settings, access
         self._kube, self._cluster, self._leader, self._trail = kube, cluster, leader, trail
-        self.directory = Directory(kube, settings.namespace, connector, parse_credentials, self._start_tenant)
+        parse, start = parse_credentials, self._start_tenant
+        self.directory = Directory(kube, settings.namespace, connector, parse, start, leader.holder)
         self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
         objects = Objects(kube, leader.holder)
         timing = Timing(create_deadline=settings.create_deadline_seconds)
@@ -77,6 +79,7 @@ class Operator:
             if known and known["metadata"]["uid"] == metadata["uid"]:
                 self._cache.forget(key)
                 self.queue.forget(key)
+            self.directory.vm_gone()
             return
         known = self._cache.objects.get(key)
         self._cache.store(raw)
@@ -97,19 +100,8 @@ class Operator:
                 extra={"object": f"{plural}/{name}", "error": what_is_wrong(error)},
             )
             return
-        stores: dict[str, dict[str, Any]] = {
-            "tenants": self.directory.tenants,
-            "clouds": self.directory.clouds,
-            "virtualmachinetemplates": self.directory.templates,
-        }
-        store = stores[plural]
-        known = store.pop(name, None)
-        if item is not None:
-            store[name] = item
-        if item is None or known is None or known.spec != item.spec:
-            self.directory.changed()
-            if plural != "clouds":
-                self._wake_namespaces(None)
+        if self.directory.saw(plural, name, item):
+            self._wake_namespaces(None)
 
     async def sweep(self, tenant: str) -> None:
         """Sweep one tenant, if it is connected."""

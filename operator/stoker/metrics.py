@@ -6,6 +6,7 @@ Labels are bounded sets: no name, namespace or id of a VM (cardinality).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -30,6 +31,17 @@ ORPHAN_BRAKE = Gauge(
     "stoker_orphan_brake", "1 while orphans are held because they are too many.", ("tenant",), registry=REGISTRY
 )
 SWEEPS = Counter("stoker_sweeps_total", "Sweeps by outcome: done, or failed.", ("tenant", "outcome"), registry=REGISTRY)
+EXPIRES = Gauge(
+    "stoker_tenant_credentials_expire_timestamp_seconds",
+    "When a tenant's credentials end; absent when they do not.",
+    ("tenant",),
+    registry=REGISTRY,
+)
+BREAKER = Gauge("stoker_cloud_breaker_open", "1 while a cloud is not called.", ("cloud",), registry=REGISTRY)
+BREAKER_OPENED = Counter("stoker_cloud_breaker_opened_total", "How often it opened.", ("cloud",), registry=REGISTRY)
+THROTTLED = Counter(
+    "stoker_throttled_calls_total", "Calls that waited for a rate limit, by whose.", ("scope",), registry=REGISTRY
+)
 LEADER = Gauge("stoker_leader", "1 while this process leads.", registry=REGISTRY)
 AUDIT_RECORDS = Counter("stoker_audit_records_total", "Audit records on the disk.", ("kind",), registry=REGISTRY)
 AUDIT_FAILURES = Counter("stoker_audit_failures_total", "Writes of the audit that failed.", registry=REGISTRY)
@@ -60,3 +72,24 @@ def observe_records(kinds: Iterable[str]) -> None:
 def observe_write(what: str) -> None:
     """Count a write to the API server."""
     WRITES.labels(what).inc()
+
+
+def observe_breaker(cloud: str, *, is_open: bool) -> None:
+    """Record that a cloud's breaker opened or closed."""
+    BREAKER.labels(cloud).set(is_open)
+    if is_open:
+        BREAKER_OPENED.labels(cloud).inc()
+
+
+def observe_expiry(tenant: str, at: float | None) -> None:
+    """Record when a tenant's credentials end, seconds since the epoch."""
+    if at is None:
+        with suppress(KeyError):
+            EXPIRES.remove(tenant)
+    else:
+        EXPIRES.labels(tenant).set(at)
+
+
+def observe_throttled(scope: str) -> None:
+    """Count a call that has to wait."""
+    THROTTLED.labels(scope).inc()

@@ -101,7 +101,9 @@ def test_a_broken_answer_to_a_create_may_still_land(canned, opened, broken: Cann
 def test_a_page_of_html_never_reaches_the_message(canned, opened) -> None:
     canned.on("POST", STACKS, Canned(502, b"<html>nginx</html>", {"Content-Type": "text/html", "Retry-After": "7"}))
     fault = fault_of(lambda: create(opened(canned)))
-    assert fault == Fault(ErrorCode.CLOUD_UNAVAILABLE, "create stack vm-1: HTTP 502", definite=False, retry_after=7.0)
+    assert fault == Fault(
+        ErrorCode.CLOUD_UNAVAILABLE, "create stack vm-1: HTTP 502", definite=False, retry_after=7.0, outage=True
+    )
 
 
 def test_a_date_to_come_back_is_a_pause(canned, opened) -> None:

@@ -238,3 +238,19 @@ def test_any_text_gives_a_bounded_line(text: str, status: int | None) -> None:
     for fault in (classify(create(status, text=text)), classify_reason(text)):
         assert fault.message.isprintable()
         assert len(fault.message) <= FAULT_TEXT
+
+
+@pytest.mark.parametrize(
+    ("answer", "outage"),
+    [
+        (Answer("list", None, text="connection refused"), True),
+        (Answer("list", None, text="timed out"), True),
+        (Answer("list", 503), True),
+        (Answer("create", 500, "Unauthorized"), False),
+        (Answer("create", 400, "StackValidationFailed", "unable to establish connection to nova"), False),
+        (Answer("list", 429), False),
+        (Answer("token", 401, service="identity"), False),
+    ],
+)
+def test_an_outage_is_no_usable_answer_and_a_refusal_is_one(answer: Answer, outage: bool) -> None:
+    assert classify(answer).outage is outage

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from stoker import __version__
 from stoker.api.errors import ErrorCode
+from stoker.openstack.base import Rights
 from stoker.openstack.client import ProjectClient
 from support.canned import PROJECT, TOKEN, Canned, CannedCloud
 from support.canned_project import CREATED, EMPTY, INPUTS, STACKS, create, fault_of
@@ -49,6 +51,18 @@ def test_a_create_gives_values_as_json_and_keeps_the_request_id(canned, opened) 
 def test_the_token_says_whose_it_is_and_for_how_long(canned, opened) -> None:
     facts = opened(canned).token_facts()
     assert (facts.project, facts.roles, facts.expires_at.year) == (PROJECT, ("member",), 2999)
+
+
+USER = {"id": "u", "name": "u", "domain": {"id": "default", "name": "Default"}}
+
+
+@pytest.mark.parametrize("text", ["2027-01-01T00:00:00.000000", "2027-01-01T00:00:00.000000Z"])
+def test_a_password_that_ends_says_when_with_the_token(canned, opened, text) -> None:
+    """Keystone leaves the Z out there (read in its source)."""
+    canned.on("POST", "/v3/auth/tokens", canned.token(user={**USER, "password_expires_at": text}))
+    project = opened(canned, password=True)
+    assert project.credentials_end().at == datetime(2027, 1, 1, tzinfo=UTC)
+    assert project.rights() == Rights(("member",), by_password=True)
 
 
 # Where requests may go

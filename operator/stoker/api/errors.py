@@ -24,6 +24,7 @@ class ErrorCode(StrEnum):
     UNAUTHORIZED = "Unauthorized"
     FORBIDDEN = "Forbidden"
     PROJECT_MISMATCH = "ProjectMismatch"
+    PROJECT_CHANGED = "ProjectChanged"
     CREDENTIAL_CANNOT_CREATE_TRUSTS = "CredentialCannotCreateTrusts"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     CLOUD_UNAVAILABLE = "CloudUnavailable"

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from stoker.api.base import CloudName, Message, Model, Name, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
+from stoker.api.ratelimit import TenantRateLimit
 
 
 class OrphanPolicy(StrEnum):
@@ -79,6 +80,14 @@ class TenantSpec(Model):
         ),
     ] = OrphanPolicy.REPORT
 
+    rate_limit: Annotated[
+        TenantRateLimit | None,
+        Field(
+            description="OpenStack calls for the tenant's VMs; what is above it waits. 200 a second and 400 at once "
+            "when absent."
+        ),
+    ] = None
+
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
         for field, names in (
@@ -115,10 +124,16 @@ class TenantStatus(StatusModel):
         tuple[Condition, ...],
         Field(
             max_length=16,
-            description="Ready: the credentials give a token for the pinned project.",
+            description="Ready, and one for each thing that was checked: token, project, endpoints, roles and so on.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
+    credentials_expire_at: Annotated[
+        Time | None, Field(description="When the credentials end; absent when they do not, or nobody says so.")
+    ] = None
+    expiry_warned_days: Annotated[
+        int | None, Field(ge=0, le=365, description="The last warning of that end: at 14, 7 or 1 days before it.")
+    ] = None
     orphans: Annotated[
         tuple[Orphan, ...],
         Field(max_length=100, description="Stacks of ours without an object, oldest first, at most 100."),

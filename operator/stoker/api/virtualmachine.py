@@ -225,6 +225,7 @@ class StackStatus(StatusModel):
     status: Annotated[str | None, Field(max_length=64, description="Status in Heat, for example CREATE_COMPLETE.")] = (
         None
     )
+    project_id: Annotated[str | None, Field(max_length=64, description="Id of the stack's project.")] = None
     status_reason: Annotated[Message | None, Field(description="Heat's reason for the status.")] = None
     inputs_hash: Annotated[
         str | None, Field(max_length=64, description="Fingerprint of template and parameters that Heat has.")

@@ -183,6 +183,7 @@ class Reason(StrEnum):
     DUPLICATE_STACKS = "DuplicateStacks"
     PREVIEWING = "Previewing"
     UPDATING = "Updating"
+    THROTTLED = "Throttled"
     STUCK = "Stuck"
     PAUSED = "Paused"
     PROTECTED = "TerminationProtected"

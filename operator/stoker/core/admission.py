@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
 from stoker.api.template import VirtualMachineTemplate, object_name
@@ -12,16 +13,40 @@ from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs, parameters, spec_hash
 from stoker.core.slots import VOLUME_SLOTS, Slots, placed
 
+_UNKNOWN_AGE = datetime.max.replace(tzinfo=UTC)
+
+
+def claims_of(namespace: str, tenants: Iterable[Tenant]) -> list[Tenant]:
+    """Return the Tenants that claim a namespace, the oldest first.
+
+    A Tenant that is being deleted gives way to an older one: its going ends the conflict that it made.
+    """
+    claims = [tenant for tenant in tenants if namespace in tenant.spec.namespaces]
+    claims.sort(key=lambda t: (t.metadata.creation_timestamp or _UNKNOWN_AGE, t.metadata.name))
+    return [tenant for tenant in claims if tenant is claims[0] or tenant.metadata.deletion_timestamp is None]
+
 
 def tenant_of(namespace: str, tenants: Iterable[Tenant]) -> Tenant | Fault:
     """Return the namespace's one tenant; a namespace that two claim belongs to neither."""
-    claims = sorted((t for t in tenants if namespace in t.spec.namespaces), key=lambda t: t.metadata.name)
+    claims = claims_of(namespace, tenants)
     if not claims:
         return Fault(ErrorCode.TENANT_NOT_FOUND, f"no Tenant has the namespace {namespace}")
     if len(claims) > 1:
-        names = ", ".join(tenant.metadata.name for tenant in claims)
+        names = ", ".join(sorted(tenant.metadata.name for tenant in claims))
         return Fault(ErrorCode.TENANT_NOT_READY, f"the namespace {namespace} is claimed by several Tenants: {names}")
     return claims[0]
+
+
+def project_kept(vm: VirtualMachine, tenant: Tenant) -> Fault | None:
+    """Return why a VM is not the tenant's: its stack is in another project, where nobody would look for it."""
+    kept = vm.status.stack.project_id if vm.status.stack else None
+    if kept is None or kept == tenant.spec.project_id:
+        return None
+    message = (
+        f"the stack is in the project {kept}, and the Tenant {tenant.metadata.name} that the namespace "
+        f"{vm.metadata.namespace} has now is for {tenant.spec.project_id}"
+    )
+    return Fault(ErrorCode.PROJECT_CHANGED, message)
 
 
 def admit(
@@ -40,6 +65,8 @@ def admit(
     """
     if isinstance(tenant, Fault):
         return tenant
+    if tenant.metadata.deletion_timestamp:
+        return Fault(ErrorCode.TENANT_NOT_READY, f"the Tenant {tenant.metadata.name} is being deleted")
     template = _template(vm, templates, pinned)
     network = _network(vm, tenant)
     for found in (template, network, user_data):

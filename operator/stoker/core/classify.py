@@ -192,6 +192,9 @@ _RULES: tuple[tuple[Test, ErrorCode], ...] = (
 )
 
 
+_OUTAGES = (ErrorCode.CLOUD_UNAVAILABLE, ErrorCode.TIMEOUT)
+
+
 def classify(answer: Answer) -> Fault:
     """Return the fault. A write that was not refused outright may still land: `definite` is False for it."""
     answer = replace(answer, text=_readable(answer))
@@ -205,6 +208,7 @@ def classify(answer: Answer) -> Fault:
         one_line(f"{answer.operation}: {what}"),
         definite=_refused(answer, code),
         retry_after=_wait(answer.retry_after),
+        outage=code in _OUTAGES and (answer.status is None or answer.status >= 500),
     )
 
 

@@ -63,6 +63,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.UNAUTHORIZED: Policy(_S, Actor.ADMIN, "Renew the credentials in the Tenant's Secret."),
     _C.FORBIDDEN: Policy(_S, Actor.ADMIN, "Give the credential the roles it lacks."),
     _C.PROJECT_MISMATCH: Policy(_S, Actor.ADMIN, "Use credentials of the Tenant's project, or correct projectID."),
+    _C.PROJECT_CHANGED: Policy(
+        _S, Actor.ADMIN, "Give the namespace to a Tenant of that project until the VM is deleted."
+    ),
     _C.CREDENTIAL_CANNOT_CREATE_TRUSTS: Policy(
         _S,
         Actor.ADMIN,
@@ -112,6 +115,9 @@ class Fault:
 
     retry_after: float | None = None
     """Seconds the service asked us to wait, if it did."""
+
+    outage: bool = False
+    """True when nothing usable answered: no connection, a time-out, a 5xx. A refusal is an answer."""
 
     @property
     def policy(self) -> Policy:

@@ -38,6 +38,11 @@ LONGEST_NAME = 253
 """Longest name of a requester that is kept, characters."""
 
 
+def requester(world: World) -> str:
+    """Return who asked for the VM."""
+    return one_line(world.vm.metadata.annotations.get(REQUESTED_BY, ""), LONGEST_NAME) or UNKNOWN
+
+
 def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: str) -> Record | None:
     """Return what is recorded before the decision's action, or None for one that is not recorded.
 
@@ -52,7 +57,7 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
         holder=holder,
         epoch=epoch,
         reason=decision.reason.value,
-        requested_by=one_line(world.vm.metadata.annotations.get(REQUESTED_BY, ""), LONGEST_NAME) or UNKNOWN,
+        requested_by=requester(world),
         project=world.identity.project,
         namespace=world.identity.namespace,
         vm=world.identity.name,

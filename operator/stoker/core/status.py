@@ -122,6 +122,7 @@ def _stack(world: World, stack: Stack | None) -> StackStatus | None:
         name=stack.name,
         id=stack.id,
         status=stack.status,
+        project_id=stack.project or None,
         status_reason=one_line(redacted(stack.reason)) or None,
         inputs_hash=tag_value(stack.tags, "stoker-in"),
         template_version=tagged or (old.template_version if same and old and not world.current else version),

@@ -6,6 +6,7 @@ Every method blocks, has a total deadline, and raises `CloudError` with a classi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from stoker.core.catalog import Part
@@ -68,6 +69,25 @@ class Created:
     request_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CredentialsEnd:
+    """When credentials end."""
+
+    at: datetime | None
+    """None when they do not."""
+
+    server_time: datetime | None = None
+    """Keystone's clock when it said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the token may do, as it says itself."""
+
+    roles: tuple[str, ...]
+    by_password: bool
+
+
 class Heat(Protocol):
     """Stacks of one project."""
 
@@ -112,6 +132,15 @@ class Project(Protocol):
 
     def verify(self) -> None:
         """Get a token and check that it is for the pinned project and that Heat's endpoint is allowed."""
+
+    def rights(self) -> Rights:
+        """Return the roles of the token, and what it was given for."""
+
+    def read_limits(self) -> None:
+        """Read the project's limits in Nova."""
+
+    def credentials_end(self) -> CredentialsEnd:
+        """Ask when the credentials end."""
 
     def close(self) -> None:
         """Close connections; the token is left to expire."""

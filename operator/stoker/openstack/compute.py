@@ -8,7 +8,7 @@ from typing import Any
 from stoker.core.classify import redacted
 from stoker.core.faults import one_line
 from stoker.openstack.collection import collection
-from stoker.openstack.rest import Rest
+from stoker.openstack.rest import Rest, translated
 
 MICROVERSION = {"OpenStack-API-Version": "compute 2.61"}
 """Flavors with their extra specs (2.61), key pairs in pages (2.35). Nova of Queens (2018) has it."""
@@ -73,6 +73,13 @@ class ComputeClient:
     def key_pairs(self) -> tuple[KeyPair, ...]:
         """List the user's key pairs: Nova keeps them by user, not by project."""
         return collection(self._rest, "/os-keypairs", "keypairs", _key_pair, marker="name", headers=MICROVERSION)
+
+    def limits(self) -> dict[str, int]:
+        """Return the project's limits and what is used of them, by Nova's names; -1 is none."""
+        operation = "read the limits"
+        reply = self._rest.call(operation, "GET", "/limits", headers=MICROVERSION)
+        with translated(operation, "compute"):
+            return {str(name): int(amount) for name, amount in reply.body["limits"]["absolute"].items()}
 
 
 def _server(entry: dict[str, Any]) -> Server:

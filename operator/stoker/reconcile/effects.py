@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from stoker import metrics
+from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
     Claim,
@@ -198,6 +199,9 @@ class Effects:
                 said.stack_id, said.request_id = made.stack_id, made.request_id
             answer = Accepted(made.stack_id)
         except CloudError as error:
+            if error.fault.code is ErrorCode.UNAUTHORIZED:  # the tenant's trouble, not the VM's: it was never sent
+                memory.held = replace(memory.held, sent=False)
+                raise
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)
         memory.last_effect = memory.unresolved_since = time.monotonic()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.admission import admit
+from stoker.core.admission import admit, project_kept
 from stoker.core.faults import Fault
 from stoker.core.identity import Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, TEMPLATE_TAG, spec_hash
@@ -36,6 +36,8 @@ class Gatherer:
         raw = self._cache.objects[vm.metadata.namespace, vm.metadata.name]
         vm_id = identity_of(raw)
         found = self._directory.runtime_of(vm.metadata.namespace)
+        if isinstance(found, TenantRuntime) and (moved := project_kept(vm, found.tenant)):
+            found = moved
         runtime = found if isinstance(found, TenantRuntime) else None
         listing = runtime.view(vm_id) if runtime else Unknown(found if isinstance(found, Fault) else _NO_TENANT)
         settled = _looks_settled(vm, listing)

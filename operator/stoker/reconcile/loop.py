@@ -19,6 +19,7 @@ from stoker.core.actions import Decision, Nothing, Reason, Release
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.status import derive, passes_soon
+from stoker.core.waiting import soon_over
 from stoker.core.world import World
 from stoker.kube.client import KubeError
 from stoker.kube.events import Events
@@ -30,6 +31,7 @@ from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.queue import Key, Priority, WorkQueue
 from stoker.reconcile.tenants import TenantRuntime
+from stoker.reconcile.turns import held_back
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ class Reconciler:
         """Gather, decide, perform, report; True when there is nothing more to do now."""
         world, runtime = await self._gatherer.gather(vm, memory)
         decision = decide(world)
+        decision = held_back(world, decision, memory, runtime) or decision
         _tell(world, decision)
         try:
             await self._effects.perform(world, decision, memory, runtime)
@@ -136,7 +139,7 @@ class Reconciler:
 
     async def _report(self, world: World, decision: Decision) -> None:
         """Write the status and say what changed, unless it will have passed in a second."""
-        if passes_soon(decision):
+        if passes_soon(decision) or soon_over(decision):
             return
         vm = world.vm
         stored = self._cache.objects[vm.metadata.namespace, vm.metadata.name].get("status") or {}

@@ -11,6 +11,7 @@ from typing import Any
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.identity import ID_ANNOTATION
+from stoker.core.limits import Turn
 from stoker.core.stack import Listing, Outputs, Preview, Probe
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
@@ -35,6 +36,9 @@ class VmMemory:
 
     preview: Preview | None = None
     claimable: bool = True
+    turn: Turn | None = None
+    """The place of its next OpenStack call among those of its user, tenant and cloud."""
+
     failures: int = 0
     """Passes in a row that ended in an unexpected error."""
 
