@@ -11,13 +11,11 @@ from stoker.api.base import API_VERSION
 from stoker.api.tenant import Tenant, TenantStatus
 from stoker.core.orphans import Doomed
 from stoker.core.sweep import REPORTED, Sweep
+from stoker.core.tenancy import TenantReason
 from stoker.kube.client import KubeClient, KubeError, merge_patch, path
 from stoker.kube.events import post
 
 log = logging.getLogger(__name__)
-
-FOUND, DELETED, BRAKE = "OrphanFound", "OrphanDeleted", "BrakeEngaged"
-"""Reasons of a Tenant's Events."""
 
 
 class TenantReports:
@@ -50,9 +48,11 @@ class TenantReports:
         for orphan in found.orphans[:REPORTED]:
             if orphan.stack_id not in known:
                 what = f"Stack {orphan.stack_name} ({orphan.stack_id})"
-                await self._say(tenant, FOUND, f"{what} carries our tags and belongs to no VirtualMachine.")
+                await self._say(
+                    tenant, TenantReason.ORPHAN_FOUND, f"{what} carries our tags and belongs to no VirtualMachine."
+                )
         if found.brake and old.orphan_brake is None:
-            await self._say(tenant, BRAKE, found.brake.message)
+            await self._say(tenant, TenantReason.BRAKE_ENGAGED, found.brake.message)
 
     async def deleted(self, tenant: Tenant, doomed: Doomed) -> None:
         """Say that Heat was asked to delete a stack, and took it."""
@@ -62,9 +62,9 @@ class TenantReports:
             "orphan deleted", extra={"tenant": tenant.metadata.name, "stack": stack.id, "reason": doomed.why.value}
         )
         message = f"Deleting stack {stack.name} ({stack.id}), which belongs to no VirtualMachine: {doomed.why.value}."
-        await self._say(tenant, DELETED, message)
+        await self._say(tenant, TenantReason.ORPHAN_DELETED, message)
 
-    async def _say(self, tenant: Tenant, reason: str, message: str) -> None:
+    async def _say(self, tenant: Tenant, reason: TenantReason, message: str) -> None:
         metadata = tenant.metadata
         involved = {"apiVersion": API_VERSION, "kind": "Tenant", "name": metadata.name, "uid": metadata.uid}
-        await post(self._kube, involved, "Warning", reason, message, self._holder)
+        await post(self._kube, involved, "Warning", reason.value, message, self._holder)
