@@ -8,6 +8,7 @@ import signal
 from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -19,14 +20,13 @@ from pydantic import ValidationError
 from stoker import __version__, handlers, metrics
 from stoker.api.base import what_is_wrong
 from stoker.api.tenant import Tenant
-from stoker.core.world import Timing
+from stoker.core.attempts import Timing
 from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, open_session, path
 from stoker.kube.events import Events
 from stoker.kube.lease import Leader, LeaseLostError
 from stoker.kube.marks import Marks
 from stoker.kube.objects import Objects
-from stoker.openstack.base import Credentials, Endpoint, Project
 from stoker.openstack.client import connect
 from stoker.openstack.credentials import parse_credentials
 from stoker.reconcile.connection import Connect
@@ -36,6 +36,7 @@ from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.loop import Reconciler
 from stoker.reconcile.memory import VmCache
 from stoker.reconcile.queue import Priority, WorkQueue
+from stoker.reconcile.quota import QuotaService
 from stoker.reconcile.sweeper import make_sweeper
 from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail, open_trail
@@ -59,8 +60,9 @@ class Operator:
         self.directory = Directory(kube, settings.namespace, connector, parse, start, leader.holder)
         self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
         objects = Objects(kube, leader.holder)
-        timing = Timing(create_deadline=settings.create_deadline_seconds)
-        gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing)
+        timing = Timing(settings.create_deadline_seconds, settings.stuck_seconds)
+        self._quota = QuotaService(kube, self._cache, self.queue, self.directory, leader.check)
+        gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing, self._quota)
         minutes, marks = settings.stack_timeout_minutes, Marks(kube, settings.namespace, leader.holder)
         effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, minutes, trail, marks)
         self._reconciler = Reconciler(self._cache, self.queue, gatherer, effects, objects, Events(kube, leader.holder))
@@ -100,6 +102,8 @@ class Operator:
                 extra={"object": f"{plural}/{name}", "error": what_is_wrong(error)},
             )
             return
+        if plural == "tenants":
+            self._quota.ask(name)
         if self.directory.saw(plural, name, item):
             self._wake_namespaces(None)
 
@@ -130,6 +134,7 @@ class Operator:
         for task in [*jobs[:2], *jobs[3:], ending]:
             task.cancel()
         outcomes = await asyncio.gather(*jobs, ending, return_exceptions=True)
+        await self._quota.stop()
         for runtime in self.directory.runtimes.values():
             await runtime.stop()
         for outcome in outcomes:
@@ -250,14 +255,9 @@ async def run(
         if stop.is_set():
             return
 
-        def connector(endpoint: Endpoint, credentials: Credentials) -> Project:
-            return connect(
-                endpoint,
-                credentials,
-                timeout=settings.call_timeout_seconds,
-                create_timeout=settings.create_timeout_seconds,
-            )
-
+        connector = partial(
+            connect, timeout=settings.call_timeout_seconds, create_timeout=settings.create_timeout_seconds
+        )
         metrics.LEADER.set(1)
         anchors = Anchors(kube, settings.namespace, settings.replica)
         trail = await open_trail(settings.audit_dir, settings.audit_file_mib, anchors, leader)

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from stoker.api.quota import Amounts, Quota
 from stoker.core.actions import Decision
 
 REGISTRY = CollectorRegistry()
@@ -31,6 +32,10 @@ ORPHAN_BRAKE = Gauge(
     "stoker_orphan_brake", "1 while orphans are held because they are too many.", ("tenant",), registry=REGISTRY
 )
 SWEEPS = Counter("stoker_sweeps_total", "Sweeps by outcome: done, or failed.", ("tenant", "outcome"), registry=REGISTRY)
+QUOTA_USED = Gauge(
+    "stoker_quota_used", "What a tenant's VMs take of what is limited.", ("tenant", "resource"), registry=REGISTRY
+)
+QUOTA_LIMIT = Gauge("stoker_quota_limit", "A tenant's quota.", ("tenant", "resource"), registry=REGISTRY)
 EXPIRES = Gauge(
     "stoker_tenant_credentials_expire_timestamp_seconds",
     "When a tenant's credentials end; absent when they do not.",
@@ -72,6 +77,18 @@ def observe_records(kinds: Iterable[str]) -> None:
 def observe_write(what: str) -> None:
     """Count a write to the API server."""
     WRITES.labels(what).inc()
+
+
+def observe_quota(tenant: str, limits: Quota | None, used: Amounts | None) -> None:
+    """Set what a tenant may use and uses; what is not limited, or no longer, is not shown."""
+    for resource in ("vms", "vcpus", "ram_mib", "gpus", "volumes_gib", "floating_ips"):
+        limit = getattr(limits, resource, None)
+        for gauge, value in ((QUOTA_LIMIT, limit), (QUOTA_USED, getattr(used, resource, None))):
+            if limit is None:
+                with suppress(KeyError):
+                    gauge.remove(tenant, resource)
+            else:
+                gauge.labels(tenant, resource).set(value or 0)
 
 
 def observe_breaker(cloud: str, *, is_open: bool) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.test_scenarios import ADOPTING, HELD_ADOPTION, NOBODYS, adoption
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType
 from stoker.api.virtualmachine import StackStatus
@@ -18,6 +19,7 @@ from stoker.core.actions import (
     Left,
     LookById,
     LookByName,
+    LookToAdopt,
     Nothing,
     Outlook,
     PreviewUpdate,
@@ -27,9 +29,10 @@ from stoker.core.actions import (
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
+from stoker.core.quota import Denied, Unjudged
 from stoker.core.stack import Outputs, Preview, Probe, Unknown
 from stoker.core.world import Accepted, Held, Refused, World
-from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, world
+from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, vm, world
 
 OPEN, OPEN_DELETE = operation(), operation(OperationType.DELETE)
 ACCEPTED = operation(outcome="Accepted", stack_id="s1")
@@ -140,7 +143,7 @@ EDGES: dict[str, tuple[World, type, str]] = {
     "a failed attempt is due at its time": (world(operations=(failed(0.0),)), Claim, "Claiming"),
     "a failed attempt without a time is due": (world(operations=(failed(next_retry_time=None),)), Claim, "Claiming"),
     "an action in progress is not stuck at its time-out": (in_progress(3900), Nothing, "InProgress"),
-    "an action in progress is stuck after its time-out": (in_progress(3901), Nothing, "Stuck"),
+    "an action in progress is stuck after its time-out": (in_progress(3901), Claim, "Stuck"),
     "a clean-up of an old stack that we just asked for is not stuck": (
         in_progress(4300, "DELETE_IN_PROGRESS", last_effect=CLOCK - 2),
         Nothing,
@@ -154,7 +157,7 @@ EDGES: dict[str, tuple[World, type, str]] = {
             clock=CLOCK + 3901,
             listing=listing(stack("DELETE_IN_PROGRESS", created=NOW - timedelta(hours=3)), as_of=CLOCK + 3900),
         ),
-        Nothing,
+        DeleteStack,
         "Stuck",
     ),
     "a clean-up is not stuck at its time-out": (
@@ -243,6 +246,17 @@ EDGES: dict[str, tuple[World, type, str]] = {
         DeleteStack,
         "Deleting",
     ),
+    "a look at a stack to adopt holds for a minute": (
+        world(ADOPTING, candidate=replace(NOBODYS, as_of=CLOCK - 60)),
+        Claim,
+        "Claiming",
+    ),
+    "a look that began with an adoption's claim is not newer": (
+        world(ADOPTING, operations=(adoption(),), held=replace(HELD_ADOPTION, since=CLOCK - 5), candidate=NOBODYS),
+        LookToAdopt,
+        "Looking",
+    ),
+    "a key of 255 characters is one": (world(vm(asked={"idempotency-key": "k" * 255})), Claim, "Claiming"),
     "the second stack of a VM is deleted while the first one goes": (
         world(GOING, stack("DELETE_IN_PROGRESS"), stack(id="s2"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE),
         DeleteStack,
@@ -398,3 +412,11 @@ def test_another_stack_of_the_vm_gives_what_is_left_no_name() -> None:
     ended = operation(OperationType.DELETE, state="Succeeded")
     seen = world(machine, stack(id="s0", name="another"), operations=(DONE, ended))
     assert decide(seen).action == Release(Left("s1", f"vm-{UID}", abandoned=True))
+
+
+def test_whom_the_quota_refused_is_not_looked_at_again_by_time() -> None:
+    no_room = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"))
+    unknown = Denied(Fault(ErrorCode.FLAVOR_NOT_FOUND, "size not known"))
+    assert decide(world(quota=no_room)).requeue_after is None
+    assert decide(world(quota=unknown)).requeue_after
+    assert not decide(world(quota=Unjudged())).moving

@@ -7,17 +7,21 @@ from datetime import timedelta
 
 import pytest
 
+from core.job_scenarios import JOB_ROWS
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
+from stoker.api.quota import Amounts
 from stoker.api.virtualmachine import StackStatus, VirtualMachine
 from stoker.core import decide as specification
 from stoker.core.actions import (
+    AdoptStack,
     Claim,
     CreateStack,
     DeleteStack,
     Enroll,
     LookById,
     LookByName,
+    LookToAdopt,
     Nothing,
     Outlook,
     PreviewUpdate,
@@ -31,7 +35,10 @@ from stoker.core.actions import (
 from stoker.core.common import call_failed
 from stoker.core.decide import ABSENT, PRESENT, RULES, decide
 from stoker.core.faults import Fault
-from stoker.core.stack import Outputs, Plan, Preview, Probe, Stack, Unknown
+from stoker.core.identity import operation_name
+from stoker.core.inputs import spec_hash
+from stoker.core.quota import Denied, Reserved, Unjudged
+from stoker.core.stack import Candidate, Outputs, Plan, Preview, Probe, Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import (
     CLOCK,
@@ -56,6 +63,8 @@ def update(generation: int = 2, **status: object) -> VirtualMachineOperation:
     return operation(OperationType.UPDATE, cause=f"{UID}/{generation}", generation=generation, **status)
 
 
+NO_ROOM = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"), frozenset({"vms"}))
+RESERVED = Reserved(Amounts(vms=1), Amounts(vms=1))
 DOWN = Fault(ErrorCode.CLOUD_UNAVAILABLE, "list stacks: HTTP 503")
 NO_FLAVOR = Fault(ErrorCode.FLAVOR_NOT_FOUND, "create stack: no flavor")
 NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "no Tenant")
@@ -108,6 +117,26 @@ GOING = vm(deleting=True)
 WAS_ACTIVE = active(deleting=True)
 RETAINING = active(deleting=True, spec={"deletionPolicy": "Retain"})
 
+
+ADOPTING = vm(asked={"adopt-stack": "a1"})
+FOUND = stack(id="a1", ours=False, name="legacy-1", tags=frozenset({"env=prod"}))
+NOBODYS = Candidate(CLOCK - 5, "a1", FOUND, frozenset({"server_id", "private_ip", "public_ip"}))
+ADOPTION = operation_name("web-1", UID, OperationType.CREATE, "adopt/a1/1")
+HELD_ADOPTION = Held(ADOPTION, 1, since=CLOCK - 10)
+
+
+def adoption(generation: int = 1, **status: object) -> VirtualMachineOperation:
+    """Return the create that adopts the stack."""
+    made = operation(cause=f"adopt/a1/{generation}", generation=generation, **status)
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"stack_name": "legacy-1"})})
+
+
+LATE_ADOPTION = adoption(outcome="Failed", last_error="Timeout", message="lost", next_retry_time=LATER)
+DUE_ADOPTION = adoption(outcome="Failed", last_error="Timeout", message="lost", next_retry_time=EARLIER)
+DEAD_ADOPTION = adoption(state="Failed", outcome="Failed", last_error="InvalidSpec", message="no")
+KEYED = vm(asked={"idempotency-key": "k1"})
+HOLDER = operation(cause="")
+
 Row = tuple[World, type, str, Outlook]
 P, S, B, R, U = Outlook.PROGRESSING, Outlook.SETTLED, Outlook.BLOCKED, Outlook.RETRYING, Outlook.UNKNOWN
 
@@ -120,6 +149,20 @@ PRESENT_ROWS: dict[str, Row] = {
     "a VM that has a stack is looked after, admitted or not": (world(None, stack(), admission=NO_TENANT), ReadOutputs, "ReadingOutputs", P),
     "an open delete is no create": (world(operations=(OPEN_DELETE,)), Claim, "Claiming", P),
     "a VM that is not admitted is parked": (world(admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "a VM that the quota has no room for is parked": (world(quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "a VM that nobody judged yet waits for the quota": (world(quota=Unjudged()), Nothing, "Reserving", P),
+    "a VM whose place is reserved is claimed": (world(quota=RESERVED), Claim, "Claiming", P),
+    "a VM that has a stack runs on, whatever the quota has room for": (
+        world(active(), stack(), operations=(DONE,), quota=NO_ROOM), Nothing, "Active", S),
+    "an edit that the quota has no room for leaves the VM as it is": (edited(quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "an edit whose difference is reserved is previewed": (edited(quota=RESERVED, preview=None), PreviewUpdate, "Previewing", P),
+    "a claim whose VM asks for more than there is room for fails": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, quota=NO_ROOM), Settle, "QuotaExceeded", B),
+    "a claim whose VM was edited waits for the quota": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, quota=Unjudged()), Nothing, "Reserving", P),
+    "a failed create is not claimed again without room": (world(operations=(DUE,), quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "a missing stack is not made anew without room": (
+        world(active(), operations=(DONE,), probe=GONE, quota=NO_ROOM), Nothing, "QuotaExceeded", B),
     "what cannot be listed is unknown": (world(listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
     "before the first listing nothing is known, and nothing is wrong": (
         world(active(), listing=None), Nothing, "Looking", P),
@@ -148,7 +191,7 @@ PRESENT_ROWS: dict[str, Row] = {
     "a stack that appears settles an open create": (world(None, stack("CREATE_IN_PROGRESS"), operations=(OPEN,)), Settle, "Adopting", P),
     "a stack in progress is left alone": (world(None, stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)), Nothing, "InProgress", P),
     "a stack in progress for hours is stuck": (
-        world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Nothing, "Stuck", B),
+        world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Claim, "Stuck", P),
     "an unrecorded stack that is going is waited for": (world(None, stack("DELETE_IN_PROGRESS")), Nothing, "InProgress", P),
     "an unfinished stack without an operation gets one": (world(None, stack("CREATE_FAILED")), Claim, "Claiming", P),
     "a failed create is recorded with the resource's reason": (
@@ -301,7 +344,7 @@ PRESENT_ROWS: dict[str, Row] = {
         Nothing, "InProgress", P),
     "an update whose engine died is stuck": (
         edited(SENT_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE, created=NOW, updated=LONG_AGO)),
-        Nothing, "Stuck", B),
+        Claim, "Stuck", P),
     "of an update that failed for good outputs are read too": (
         edited(DEAD_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE), outputs=None), ReadOutputs, "ReadingOutputs", P),
     "a failed stack that nobody edited waits for a person": (
@@ -326,6 +369,72 @@ PRESENT_ROWS: dict[str, Row] = {
         world(active(), operations=(DONE,), probe=Probe(CLOCK - 1, "s1", stack(ours=False))), Nothing, "OwnershipLost", B),
     "a stack that was there a while ago is looked at again": (
         world(active(), operations=(DONE,), probe=Probe(CLOCK - 60, "s1", stack(ours=False))), LookById, "Looking", P),
+    "a stack to adopt is looked at first": (world(ADOPTING), LookToAdopt, "Looking", P),
+    "a look at another stack to adopt does not count": (
+        world(ADOPTING, candidate=replace(NOBODYS, stack_id="a2")), LookToAdopt, "Looking", P),
+    "a look at the stack to adopt from a while ago does not count": (
+        world(ADOPTING, candidate=replace(NOBODYS, as_of=CLOCK - 61)), LookToAdopt, "Looking", P),
+    "the adoption of a stack that is nobody's is claimed": (world(ADOPTING, candidate=NOBODYS), Claim, "Claiming", P),
+    "a stack that is somebody's is not adopted, and nothing is stored": (
+        world(ADOPTING, candidate=replace(NOBODYS, stack=None)), Nothing, "AdoptionRefused", B),
+    "a VM that is not admitted adopts nothing": (
+        world(ADOPTING, operations=(DUE_ADOPTION,), candidate=NOBODYS, admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "a claimed adoption is sent after a look": (
+        world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS), AdoptStack, "Adopting", P),
+    "a look from before the claim does not count for an adoption": (
+        world(ADOPTING, operations=(adoption(),), held=replace(HELD_ADOPTION, since=CLOCK - 4), candidate=NOBODYS),
+        LookToAdopt, "Looking", P),
+    "a claimed adoption looks first": (world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION), LookToAdopt, "Looking", P),
+    "a stack that became somebody's since the claim is not adopted": (
+        world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS, claimant="team-b/web-1"),
+        Settle, "AdoptionRefused", B),
+    "a claimed adoption that is not admitted any more fails": (
+        world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS, admission=NO_TENANT),
+        Settle, "TenantNotFound", B),
+    "a claimed adoption that is not asked for any more fails": (
+        world(operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS), Settle, "AdoptionRefused", B),
+    "an adoption without an answer may still land": (
+        world(ADOPTING, operations=(adoption(),), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "our tags settle an adoption": (
+        world(ADOPTING, stack("UPDATE_IN_PROGRESS", id="a1", name="legacy-1"), operations=(adoption(),)), Settle, "Adopting", P),
+    "an adoption in progress is left alone": (
+        world(ADOPTING, stack("UPDATE_IN_PROGRESS", id="a1", name="legacy-1"), operations=(adoption(outcome="Accepted", stack_id="a1"),)),
+        Nothing, "InProgress", P),
+    "an adopted stack that is not like the spec is previewed, not rebuilt": (
+        world(ADOPTING, stack("UPDATE_COMPLETE", id="a1", name="legacy-1", inputs="adopted"), outputs=OUTPUTS,
+              operations=(adoption(state="Succeeded", outcome="Accepted", stack_id="a1"),)), PreviewUpdate, "Previewing", P),
+    "a failed adoption waits for its time": (world(ADOPTING, operations=(LATE_ADOPTION,), candidate=NOBODYS), Nothing, "Timeout", R),
+    "a failed adoption is claimed again when due": (world(ADOPTING, operations=(DUE_ADOPTION,), candidate=NOBODYS), Claim, "Claiming", P),
+    "a failed adoption looks again when due": (world(ADOPTING, operations=(DUE_ADOPTION,)), LookToAdopt, "Looking", P),
+    "an adoption that failed for good waits for an edit": (
+        world(ADOPTING, operations=(DEAD_ADOPTION,), candidate=NOBODYS), Nothing, "InvalidSpec", B),
+    "an edit of it is another adoption": (
+        world(vm(asked={"adopt-stack": "a1"}, generation=2), operations=(DEAD_ADOPTION,), candidate=NOBODYS), Claim, "Claiming", P),
+    "an edit ends an open adoption first": (
+        world(vm(asked={"adopt-stack": "a1"}, generation=2), operations=(DUE_ADOPTION,), candidate=NOBODYS), Settle, "Claiming", P),
+    "an adoption that is not asked for any more is ended before a stack is made": (
+        world(operations=(DUE_ADOPTION,)), Settle, "Claiming", P),
+    "a create that failed for good gives way to an adoption": (
+        world(ADOPTING, operations=(operation(state="Failed", outcome="Failed", last_error="InvalidSpec"),), candidate=NOBODYS),
+        Claim, "Claiming", P),
+    "a VM whose stack is gone makes a new one, whatever it adopted once": (
+        world(active(asked={"adopt-stack": "a1"}), operations=(DONE,), probe=GONE), Claim, "StackMissing", R),
+    "a failed create of a VM that had a stack adopts nothing": (
+        world(vm(asked={"adopt-stack": "a1"}), operations=(operation(outcome="Failed", stack_id="s1", next_retry_time=EARLIER),)),
+        Claim, "Claiming", P),
+    "a VM with a stack in its status adopts none": (
+        world(active(asked={"adopt-stack": "a1"}), operations=(operation(OperationType.DELETE, cause="x"),)), LookById, "Looking", P),
+    "a key that another VM's create has makes no second stack": (world(KEYED, key_holder=HOLDER), Nothing, "IdempotencyConflict", B),
+    "a key that is too long is refused": (world(vm(asked={"idempotency-key": "k" * 256})), Nothing, "InvalidSpec", B),
+    "a key on two lines is refused": (world(vm(asked={"idempotency-key": "k\nk"})), Nothing, "InvalidSpec", B),
+    "a key that nobody else has is claimed": (world(KEYED), Claim, "Claiming", P),
+    "the holder of a key means nothing to a VM without one": (world(key_holder=HOLDER), Claim, "Claiming", P),
+    "the holder of a key means nothing to a VM with a create": (
+        world(KEYED, operations=(WAITING,), key_holder=HOLDER), Nothing, "NoValidHost", B),
+    "the holder of a key means nothing to a VM with a recorded stack": (
+        world(active(asked={"idempotency-key": "k1"}), key_holder=HOLDER), LookById, "Looking", P),
+    "the holder of a key means nothing to a VM with a stack": (
+        world(KEYED, stack(), outputs=OUTPUTS, key_holder=HOLDER), Nothing, "Active", S),
     "a paused VM asks for nothing": (world(vm(asked=PAUSE)), Nothing, "Paused", B),
     "only true pauses a VM": (world(vm(asked={"paused": "yes"})), Claim, "Claiming", P),
     "a paused VM that is as its spec asks is ready": (world(active(asked=PAUSE), stack(), operations=(DONE,)), Nothing, "Paused", S),
@@ -542,6 +651,7 @@ ABSENT_ROWS: dict[str, Row] = {
         Release, "Deleted", P),
 }  # fmt: skip
 
+PRESENT_ROWS |= JOB_ROWS
 SCENARIOS = {**PRESENT_ROWS, **ABSENT_ROWS}
 
 
@@ -722,3 +832,78 @@ def test_what_changed_without_an_edit_is_said_and_left() -> None:
     settled = world(active(stack=known), stack(inputs="other", of=vm()), operations=(DONE,), admission=NO_TENANT)
     assert "changed since" in decide(settled).message
     assert not world(active(generation=2), stack(inputs="other")).outdated
+
+
+def test_a_stack_that_is_not_adopted_is_told_all_that_it_lacks() -> None:
+    def lacks(candidate: Candidate, **more: object) -> str:
+        return decide(world(ADOPTING, candidate=candidate, **more)).message
+
+    assert "the Tenant's project has no such stack" in lacks(replace(NOBODYS, stack=None))
+    foreign = replace(FOUND, tags=frozenset({"stoker", "stoker-cluster=b", "stoker-vm=2", "stoker-obj=3", "x"}))
+    owners = "(stoker-cluster=b, stoker-obj=3, stoker-vm=2)"
+    assert f"the tags of another owner {owners}" in lacks(replace(NOBODYS, stack=foreign))
+    assert "in another project" in lacks(replace(NOBODYS, stack=replace(FOUND, project="other")))
+    assert "team-b/web-1 has it, or asked for it first" in lacks(NOBODYS, claimant="team-b/web-1")
+    broken = lacks(replace(NOBODYS, stack=replace(FOUND, status="UPDATE_FAILED"), outputs=frozenset()))
+    assert "it is UPDATE_FAILED, and not complete" in broken
+    assert "lacks the outputs" not in broken
+    bare = lacks(replace(NOBODYS, outputs=frozenset({"private_ip"})))
+    assert "not adopted: it lacks the outputs public_ip, server_id. Mend what is missing" in bare
+
+
+def test_an_adoption_is_of_the_stack_as_it_was_found() -> None:
+    claim = decide(world(ADOPTING, candidate=NOBODYS)).action
+    assert isinstance(claim, Claim)
+    assert (claim.operation, claim.spec.cause, claim.spec.stack_name) == (ADOPTION, "adopt/a1/1", "legacy-1")
+    assert (claim.spec.sequence, claim.stack_id) == (1, None)
+    held = world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS)
+    assert decide(held).action == AdoptStack(ADOPTION, 1, "legacy-1", "a1")
+    again = decide(world(ADOPTING, operations=(DUE_ADOPTION,), candidate=NOBODYS)).action
+    assert again == Claim(ADOPTION, DUE_ADOPTION.spec, 2)
+    edit = decide(world(vm(asked={"adopt-stack": "a1"}, generation=2), operations=(DEAD_ADOPTION,), candidate=NOBODYS))
+    assert isinstance(edit.action, Claim)
+    assert (edit.action.spec.cause, edit.action.spec.sequence, edit.action.attempt) == ("adopt/a1/2", 2, 1)
+
+
+def test_a_stack_is_known_by_the_name_that_was_recorded_or_seen() -> None:
+    done = adoption(state="Succeeded", outcome="Accepted", stack_id="a1")
+    recorded = active(stack=StackStatus(name="legacy-1", id="a1"))
+    assert world(operations=(done,)).name_of("a1") == "legacy-1"
+    assert world(recorded).name_of("a1") == "legacy-1"
+    assert world(recorded).name_of("s2") == IDENTITY.stack_name
+    assert world(None, stack(id="a1", name="legacy-1")).name_of("a1") == "legacy-1"
+    assert world(operations=(DONE,)).name_of("s1") == IDENTITY.stack_name
+    deleted = decide(world(vm(deleting=True), stack(id="a1", name="legacy-1"), operations=(done,))).action
+    assert isinstance(deleted, Claim)
+    assert (deleted.stack_id, deleted.spec.stack_name) == ("a1", "legacy-1")
+    plain = decide(world(WAS_ACTIVE, stack(), operations=(DONE,))).action
+    assert isinstance(plain, Claim)
+    assert plain.spec.stack_name is None
+
+
+def test_a_key_names_the_first_create_of_a_vm_and_no_other() -> None:
+    one, two = decide(world(KEYED)).action, decide(world(replace_name(KEYED, "web-2"))).action
+    assert isinstance(one, Claim)
+    assert isinstance(two, Claim)
+    assert one.operation == two.operation == "key-create-" + one.operation.rpartition("-")[2]
+    assert (one.spec.idempotency_key, one.spec.spec_hash) == ("k1", spec_hash(KEYED.spec))
+    other = decide(world(vm(asked={"idempotency-key": "k2"}))).action
+    assert isinstance(other, Claim)
+    assert other.operation != one.operation
+    later = decide(world(active(asked={"idempotency-key": "k1"}), operations=(DONE,), probe=GONE)).action
+    assert isinstance(later, Claim)
+    assert (later.spec.idempotency_key, later.operation.startswith("key-")) == (None, False)
+    delete = decide(world(active(deleting=True, asked={"idempotency-key": "k1"}), stack(), operations=())).action
+    assert isinstance(delete, Claim)
+    assert delete.operation == DELETE
+
+
+def replace_name(machine: VirtualMachine, name: str) -> VirtualMachine:
+    return machine.model_copy(update={"metadata": machine.metadata.model_copy(update={"name": name})})
+
+
+def test_a_conflict_of_keys_names_the_first_vm_and_tells_whether_it_asked_for_the_same() -> None:
+    same = HOLDER.model_copy(update={"spec": HOLDER.spec.model_copy(update={"spec_hash": spec_hash(KEYED.spec)})})
+    message = decide(world(KEYED, key_holder=same)).message
+    assert f"was used before, for the VM web-1 ({UID}) with the same spec" in message
+    assert "with another spec" in decide(world(KEYED, key_holder=HOLDER)).message

@@ -311,3 +311,12 @@ def test_whatever_there_is_no_sweep_deletes_what_may_be_somebody_s_nor_more_than
     if found.brake:
         since = {orphan.stack_id: orphan.since for orphan in world.reported}
         assert all(is_confirmed(since.get(stack_id), world.confirmed, NOW) for stack_id in ids)
+
+
+def test_the_record_of_an_idempotency_key_stays_while_its_vm_lives_or_is_in_a_younger_record() -> None:
+    keyed = ENDED.model_copy(update={"spec": ENDED.spec.model_copy(update={"idempotency_key": "k1"})})
+    deleted = operation(OperationType.DELETE, state="Succeeded", completed_at=NOW - timedelta(hours=1))
+    assert sweep(replace(BASE, operations=(keyed,))).expired == (keyed,)
+    assert sweep(replace(BASE, operations=(keyed,), vm_ids=frozenset({UID}))).expired == ()
+    assert sweep(replace(BASE, operations=(keyed, deleted))).expired == ()
+    assert sweep(replace(BASE, operations=(ENDED, deleted), vm_ids=frozenset({UID}))).expired == (ENDED,)

@@ -125,7 +125,43 @@ def test_a_secret_rotated_under_load_fails_no_vm(simulated: SimulatedCluster, op
     assert bad == []
     failed = [o for o in simulated.operations() if o["status"].get("lastError") or o["status"]["state"] == "Failed"]
     assert failed == []
+    assert refusals(simulated) == [], "no VM even heard of it"
     assert len(simulated.stacks()) == made[0]
+
+
+def refusals(simulated: SimulatedCluster) -> list[str]:
+    """Return the names of VMs that said that credentials were refused."""
+    items = json.loads(simulated.kubectl("get", "events", "-n", simulated.name, "-o", "json"))["items"]
+    return [event["involvedObject"]["name"] for event in items if event["reason"] == "Unauthorized"]
+
+
+def test_a_create_refused_for_old_credentials_is_sent_with_the_new_ones_as_the_same_attempt(
+    simulated: SimulatedCluster, operator: OperatorThread
+) -> None:
+    wait_tenant(simulated, "Connected")
+    rotate(simulated)
+    simulated.project.simulator.fail("status", "POST", "/stacks$", status=401, times=2)
+    simulated.create()
+    simulated.wait_active("web-1")
+    assert refusals(simulated) == []
+    assert [o["status"]["attempts"] for o in simulated.operations()] == [1]
+    assert len(simulated.stacks()) == 1
+
+
+def test_a_create_refused_for_the_only_credentials_is_no_failed_attempt(
+    simulated: SimulatedCluster, operator: OperatorThread
+) -> None:
+    """The tenant stops, the claim stays as if it was never sent, and goes on with other credentials."""
+    wait_tenant(simulated, "Connected")
+    simulated.project.simulator.fail("status", "POST", "/stacks$", status=401, times=2)
+    simulated.create()
+    wait_tenant(simulated, "Unauthorized")
+    assert simulated.wait_reason("Unauthorized")["status"] == "Unknown"
+    assert (simulated.vm() or {})["status"]["phase"] != "Error"
+    rotate(simulated)
+    look_now(simulated)
+    simulated.wait_active("web-1")
+    assert [(o["status"]["attempts"], o["status"].get("lastError")) for o in simulated.operations()] == [(1, None)]
 
 
 def test_a_revoked_credential_stops_the_tenant_and_leaves_its_vms_alone(

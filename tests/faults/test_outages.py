@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from localenv.settings import LocalSettings
 from simulator.control import Control
+from simulator.local import Simulator
 from support.cluster import wait_until
 from support.operator import OperatorThread
-from support.simulated_cluster import SimulatedCluster
+from support.simulated_cluster import SimulatedCluster, simulated_cluster
 
 pytestmark = pytest.mark.kubernetes
 
@@ -148,3 +150,37 @@ def test_what_exceeds_the_rate_limit_waits_and_all_is_made(
     failed = [o["metadata"]["name"] for o in simulated.operations() if o["status"].get("lastError")]
     assert failed == []
     assert len(simulated.stacks()) == 15
+
+
+def test_a_black_hole_costs_other_clouds_nothing_and_opens_the_breaker(
+    simulated: SimulatedCluster, onboarded: LocalSettings
+) -> None:
+    """Every call to one cloud hangs until its deadline; a tenant of another cloud is served meanwhile."""
+    simulator = simulated.project.simulator
+    with Simulator() as healthy, OperatorThread(onboarded, call_timeout_seconds=2.0, create_timeout_seconds=2.0):
+        other = simulated_cluster(onboarded, healthy)
+        other.open()
+        try:
+            simulated.create("before")
+            simulated.wait_active("before")
+            simulator.fail("late-request", "", "/", times=None)
+            for number in range(40):
+                simulated.create(f"dark-{number}")
+            other.create("light")
+            other.wait_active("light")
+            wait_until("the breaker to open", lambda: breaker(simulated) == "Open")
+            assert breaker(other) == ""
+            assert condition_statuses(simulated, "before") == ("True", "Active")
+            assert {vm.get("status", {}).get("phase") for vm in simulated.vms()} <= {
+                None,
+                "Requested",
+                "Provisioning",
+                "Active",
+            }
+            other.delete()
+            other.wait_gone()
+        finally:
+            simulator.do(Control.heal)
+            other.close()
+        simulated.wait_active(*[f"dark-{number}" for number in range(40)])
+        assert len(simulated.stacks()) == 41

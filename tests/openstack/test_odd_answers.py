@@ -117,7 +117,7 @@ def test_a_servers_fault_is_kept(canned, opened) -> None:
         "fault": {"message": "No valid host"},
     }
     canned.on("GET", "/compute/v2.1/servers/detail", Canned(200, {"servers": [server]}))
-    (found,) = opened(canned).compute.servers()
+    (found,) = opened(canned).compute.servers().by_id.values()
     assert (found.status, found.power, found.fault) == ("ERROR", "Stopped", "No valid host")
 
 

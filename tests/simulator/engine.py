@@ -14,7 +14,7 @@ from typing import Any
 
 from simulator import resources
 from simulator.hot import Evaluation, Template, in_order, references
-from simulator.resources import Place, ResourceError
+from simulator.place import Place, ResourceError
 from simulator.stacks import Event, Resource, Stack, now
 from simulator.state import Cloud, new_id
 
@@ -94,7 +94,8 @@ class Engine:
         return made
 
     def act(self, stack: Stack, action: str, outcome: Outcome = FINE) -> None:
-        """Begin a CHECK, SUSPEND or RESUME; a check fails when a server is gone or stopped."""
+        """Begin a CHECK, SUSPEND or RESUME; a check fails when a server is gone or stopped, and counts as an update."""
+        stack.updated = now() if action == "CHECK" else stack.updated
         self._begin(stack, action, self._check if action == "CHECK" else lambda *_: None, outcome)
 
     def _begin(

@@ -21,11 +21,12 @@ from stoker.api.virtualmachine import StackStatus, VirtualMachine, VirtualMachin
 from stoker.core import decide as specification
 from stoker.core import status as reporting
 from stoker.core.actions import Decision
+from stoker.core.attempts import Timing
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
 from stoker.core.inputs import Inputs, spec_hash
 from stoker.core.stack import Listing, Outputs, Plan, Preview, Probe, Stack, Unknown
-from stoker.core.world import Accepted, Held, Lost, Refused, Timing, World
+from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import NOW
 
 WAIT = 130_000

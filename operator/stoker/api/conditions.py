@@ -37,6 +37,12 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     """It will not succeed until a person changes something. Present only when True (kstatus)."""
 
+    QUOTA_RESERVED = "QuotaReserved"
+    """What the spec asks for is reserved of the Tenant's quota. Present only under a quota."""
+
+    DRIFTED = "Drifted"
+    """Something was changed behind Stoker's back. Present only when True."""
+
     # Of Tenants only.
     NAMESPACES_EXCLUSIVE = "NamespacesExclusive"
     """No other Tenant claims one of its namespaces."""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from stoker.api.base import CloudName, Message, Model, Name, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
+from stoker.api.quota import Admission, Amounts, Quota
 from stoker.api.ratelimit import TenantRateLimit
 
 
@@ -79,6 +80,7 @@ class TenantSpec(Model):
             description="What becomes of stacks of this cluster that have no VirtualMachine: Report, or Delete once they were reported for a grace period."
         ),
     ] = OrphanPolicy.REPORT
+    quota: Annotated[Quota | None, Field(description="What its VMs may take together; unlimited when absent.")] = None
 
     rate_limit: Annotated[
         TenantRateLimit | None,
@@ -146,6 +148,8 @@ class TenantStatus(StatusModel):
     last_sweep_time: Annotated[
         Time | None, Field(description="When stacks and objects were last compared and the report changed.")
     ] = None
+    used: Annotated[Amounts | None, Field(description="What its VMs take of the quota; absent without one.")] = None
+    admission: Annotated[Admission | None, Field(description="The newest batch of VMs that the quota admitted.")] = None
 
 
 class Tenant(Resource):

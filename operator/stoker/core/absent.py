@@ -104,8 +104,11 @@ def a_delete_is_claimed_first(world: World) -> Decision | None:
     """A delete is stored as an operation first; in a namespace that is going it cannot be, and need not: it is by id."""
     if not world.ours or not world.claimable:
         return None
+    stack = world.ours[0]
     if world.delete is None:
-        claim = first_claim(world, OperationType.DELETE, world.vm.metadata.uid, stack_id=world.ours[0].id)
+        claim = first_claim(
+            world, OperationType.DELETE, world.vm.metadata.uid, stack_id=stack.id, stack_name=stack.name
+        )
         return progress(claim, Reason.DELETING, "Storing the delete operation.")
     is_held = world.held and world.held.of(world.delete)
     if is_open(world.delete) and (not is_held or retry_asked(world)):

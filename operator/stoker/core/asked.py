@@ -1,4 +1,4 @@
-"""What people ask by annotation, beside the spec: pause, try again now, abandon. No rule is here, only what was asked.
+"""What people ask by annotation, beside the spec: pause, try again now, abandon, adopt. No rule is here, only what was asked.
 
 An annotation is used and not spec, because it asks for something once, or of the operator, and is none of the VM's
 properties; a GitOps tool leaves it alone.
@@ -16,6 +16,8 @@ from stoker.core.world import World
 PAUSED = f"{GROUP}/paused"
 RETRY = f"{GROUP}/retry"
 ABANDON = f"{GROUP}/abandon"
+ADOPT = f"{GROUP}/adopt-stack"
+IDEMPOTENCY_KEY = f"{GROUP}/idempotency-key"
 
 LONGEST_REQUEST = 64
 """Characters of a request to try again that count: it is kept in operations and status."""
@@ -41,6 +43,13 @@ def retry_asked(world: World) -> bool:
 def is_abandoned(world: World) -> bool:
     """Tell whether a person let go of this very VM, which counts once it is being deleted."""
     return world.vm.metadata.annotations.get(ABANDON) == world.identity.id
+
+
+def stack_to_adopt(world: World) -> str | None:
+    """Return the id of the stack that a VM is to adopt which never had one; afterwards the annotation means nothing."""
+    if world.vm.status.stack or any(operation.status.stack_id for operation in world.operations):
+        return None
+    return world.vm.metadata.annotations.get(ADOPT) or None
 
 
 def held_back(decision: Decision) -> Decision:

@@ -39,13 +39,9 @@ class Breaker:
 
     def wait(self, now: float) -> float:
         """Return the seconds until it is worth asking again; 0 while it is closed."""
-        match self.state:
-            case BreakerState.CLOSED:
-                return 0.0
-            case BreakerState.OPEN:
-                return max(0.0, self.until - now)
-            case BreakerState.HALF_OPEN:
-                return FIRST_PAUSE
+        if self.state is BreakerState.CLOSED:
+            return 0.0
+        return FIRST_PAUSE if self.state is BreakerState.HALF_OPEN else max(0.0, self.until - now)
 
     def answered(self) -> None:
         """Any answer, a late one too, shows that the cloud is there."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
-from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.core import asked, retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
 from stoker.core.faults import Fault, Retry
+from stoker.core.quota import Denied, Unjudged
 from stoker.core.stack import Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World, is_open
 
@@ -37,6 +38,7 @@ def trouble(
     outlook: Outlook | None = None,
     after: float | None = None,
     moving: bool = False,
+    watching: bool = False,
 ) -> Decision:
     """Return a decision that reports a fault; without an action, nothing is done."""
     return Decision(
@@ -46,8 +48,21 @@ def trouble(
         outlook or fault_outlook(fault),
         after,
         moving=moving,
+        watching=watching,
         fault=fault,
     )
+
+
+def parked(world: World) -> Decision | None:
+    """Return why nothing may be asked of Heat now, or None; whom the quota has no room for is woken when it has."""
+    if isinstance(world.admission, Fault):
+        return trouble(world.admission, after=LOOK_AGAIN)
+    match world.quota:
+        case Denied(fault):
+            return trouble(fault, after=None if fault.code is ErrorCode.QUOTA_EXCEEDED else LOOK_AGAIN)
+        case Unjudged():
+            return progress(Nothing(), Reason.RESERVING, "Waiting for a place in the Tenant's quota.", moving=False)
+    return None
 
 
 def a_double_touches_nothing(world: World) -> Decision | None:
@@ -62,7 +77,7 @@ def a_double_touches_nothing(world: World) -> Decision | None:
 
 def an_answer_is_recorded(world: World) -> Decision | None:
     """What Heat answered is stored before anything else happens; a lost answer stays open."""
-    claimed = world.claimed or world.claimed_update
+    claimed = world.claimed or world.claimed_update or world.claimed_job
     if claimed is None:
         return None
     operation, held = claimed
@@ -70,7 +85,8 @@ def an_answer_is_recorded(world: World) -> Decision | None:
         case Accepted(stack_id):
             return adopted(operation, stack_id)
         case Refused(fault):
-            return failed_attempt(world, operation, fault, stack_id=None)
+            bounded = world.kept if operation.spec.type is OperationType.REPAIR else None
+            return failed_attempt(world, operation, fault, stack_id=bounded.id if bounded else None)
     return None
 
 
@@ -82,9 +98,9 @@ def an_open_create_is_settled_by_its_stack(world: World) -> Decision | None:
 
 
 def adopted(operation: VirtualMachineOperation, stack_id: str) -> Decision:
-    """Record that the operation's attempt made this stack, or is updating it."""
+    """Record that the operation's attempt made this stack, or changes it or its server."""
     settle = Settle(operation.metadata.name, OperationState.RUNNING, AttemptOutcome.ACCEPTED, stack_id)
-    return progress(settle, Reason.ADOPTING, f"Heat accepted the stack {stack_id}.")
+    return progress(settle, Reason.ADOPTING, f"The {operation.spec.type.lower()} of stack {stack_id} was accepted.")
 
 
 def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Fault, *, stack_id: str | None) -> Decision:

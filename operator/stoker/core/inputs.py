@@ -11,8 +11,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from stoker.api.parts import IngressRule, Volume
 from stoker.api.tenant import NetworkProfile
-from stoker.api.virtualmachine import IngressRule, VirtualMachineSpec, Volume
+from stoker.api.virtualmachine import VirtualMachineSpec
 from stoker.core.boot import boot_text
 from stoker.core.identity import HASH_LENGTH
 from stoker.core.slots import Slots

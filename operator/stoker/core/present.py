@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType
-from stoker.api.virtualmachine import MissingPolicy
+from stoker.api.virtualmachine import MissingPolicy, PowerState
 from stoker.core.actions import (
     CreateStack,
     Decision,
@@ -19,6 +17,7 @@ from stoker.core.actions import (
     Reason,
     Settle,
 )
+from stoker.core.adopt import is_for
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
@@ -28,6 +27,7 @@ from stoker.core.common import (
     next_double_removed,
     not_due,
     not_yet_proven_gone,
+    parked,
     pause_after_failed_delete,
     progress,
     recorded_fault,
@@ -35,6 +35,8 @@ from stoker.core.common import (
     waits_for_the_answer,
 )
 from stoker.core.faults import Fault
+from stoker.core.inputs import Inputs
+from stoker.core.repair import is_stuck, pause
 from stoker.core.stack import Stack
 from stoker.core.world import Held, World, is_open
 
@@ -48,9 +50,9 @@ def identity_is_stored_first(world: World) -> Decision | None:
 
 def what_was_never_asked_for_needs_admission(world: World) -> Decision | None:
     """While nothing was ever claimed or seen, a VM that is not admitted is parked with the reason."""
-    if not isinstance(world.admission, Fault) or world.create or world.recorded_id or world.ours:
+    if world.create or world.recorded_id or world.ours:
         return None
-    return trouble(world.admission, after=LOOK_AGAIN)
+    return parked(world)
 
 
 # ---- at least one stack is proven ours
@@ -70,17 +72,15 @@ def a_stack_without_a_record_gets_one(world: World) -> Decision | None:
 
 
 def work_in_progress_is_left_alone(world: World) -> Decision | None:
-    """What Heat is doing is not disturbed; after the time-out it is called stuck."""
+    """What Heat is doing is not disturbed. What is stuck is taken up again; of a deletion, a second request does that."""
     stack = world.kept
     if stack is None or not stack.in_progress:
         return None
-    patience = world.timing.stuck_after
-    ours_is_recent = world.last_effect > 0 and world.clock - world.last_effect <= patience
-    since = stack.updated or stack.created
-    if since and world.now - since > timedelta(seconds=patience) and not ours_is_recent:
-        message = f"Stack {stack.id} is {stack.status} since {since:%Y-%m-%dT%H:%M:%SZ}: its engine may have died."
-        return Decision(Nothing(), Reason.STUCK, message, Outlook.BLOCKED, LOOK_AGAIN, moving=True)
-    return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
+    if not is_stuck(world, stack):
+        return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
+    if not stack.deleting:
+        return None
+    return progress(DeleteStack(stack.name, stack.id), Reason.STUCK, f"Stack {stack.id} is stuck in its deletion.")
 
 
 def a_failed_create_is_recorded(world: World) -> Decision | None:
@@ -124,7 +124,7 @@ def outputs_are_read_once(world: World) -> Decision | None:
     if world.unanswered_update is not None:
         return None  # it may land yet, and what is read now would be kept
     is_known = recorded and recorded.id == stack.id and world.vm.status.server_id
-    just_ended = any(operation and is_open(operation) for operation in (world.create, world.update))
+    just_ended = any(operation and is_open(operation) for operation in (world.create, world.update, world.repaired))
     # Applied is written together with what was read: without it, a crash may have come between end and status.
     if is_known and not just_ended and world.vm.status.applied_generation == world.generation:
         return None
@@ -148,7 +148,9 @@ def a_complete_stack_is_settled(world: World) -> Decision | None:
     message = "The VM is as its spec asks."
     if world.outdated:
         message += " A Secret, network profile or template changed since; the next edit applies it."
-    return Decision(Nothing(), Reason.ACTIVE, message, Outlook.SETTLED)
+    reason = Reason.STOPPED if world.vm.spec.power_state is PowerState.STOPPED else Reason.ACTIVE
+    again = pause(world) or None  # when what differs without harm may be repaired
+    return Decision(Nothing(), reason, message, Outlook.SETTLED, again)
 
 
 # ---- none is
@@ -183,8 +185,9 @@ def a_create_follows_a_look_after_its_claim(world: World) -> Decision | None:
     if world.claimed is None:
         return None
     create, held = world.claimed
-    if isinstance(world.admission, Fault):
-        return failed_attempt(world, create, world.admission, stack_id=None)
+    if (waiting := parked(world)) is not None:
+        return failed_attempt(world, create, waiting.fault, stack_id=None) if waiting.fault else waiting
+    assert isinstance(world.admission, Inputs)
     if not _looked(world, held):
         return progress(LookByName(), Reason.LOOKING, "Looking for a stack of the VM's name.")
     message = f"Asking Heat for the stack {world.identity.stack_name}."
@@ -203,15 +206,19 @@ def an_accepted_stack_that_vanished_failed(world: World) -> Decision | None:
 
 
 def a_failure_backs_off(world: World) -> Decision | None:
-    """A failed attempt waits for its time, a failed operation for an edit, both for a request; then the next is claimed."""
+    """A failed attempt waits for its time, a failed operation for an edit, and both for a request to try now."""
+    create = world.failed
+    return not_due(world, create) if create and is_for(world, create) else None
+
+
+def a_failure_is_followed_by_another_try(world: World) -> Decision | None:
+    """The next attempt is claimed; an operation for something else than what is asked for now is ended first."""
     create = world.failed
     if create is None:
         return None
-    if (waiting := not_due(world, create)) is not None:
+    if (waiting := parked(world)) is not None:
         return waiting
-    if isinstance(world.admission, Fault):
-        return trouble(world.admission, after=LOOK_AGAIN)
-    if create.spec.generation == world.generation:
+    if is_for(world, create):
         claim = next_claim(world, create)
         return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
     if not is_open(create):
@@ -233,8 +240,8 @@ def a_stack_that_was_there_is_missed(world: World) -> Decision | None:
     fault = Fault(ErrorCode.STACK_MISSING, f"stack {stack_id} is gone, and Stoker did not delete it")
     if world.vm.spec.on_stack_missing is MissingPolicy.ERROR:
         return trouble(fault, outlook=Outlook.BLOCKED)
-    if isinstance(world.admission, Fault):
-        return trouble(world.admission, after=LOOK_AGAIN)
+    if (waiting := parked(world)) is not None:
+        return waiting
     claim = _claim(world, cause=stack_id)
     return trouble(fault, action=claim.action, outlook=Outlook.RETRYING, moving=True)
 

@@ -31,6 +31,11 @@ class Stack:
     """When its last update began."""
 
     @property
+    def changed(self) -> datetime | None:
+        """When its create or last update began, by Heat's clock: another time tells of another change."""
+        return self.updated or self.created
+
+    @property
     def action(self) -> str:
         """The verb: CREATE, UPDATE, DELETE and so on."""
         return self.status.rpartition("_IN_PROGRESS")[0] or self.status.rpartition("_")[0]
@@ -87,6 +92,44 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a stack."""
+
+    name: str
+    type: str
+    status: str
+    """`<action>_<state>`, as of a stack."""
+
+    reason: str = ""
+    physical_id: str = ""
+    """Empty before it is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """A look at the resources of a stack."""
+
+    as_of: float
+    """Monotonic seconds when the request for them started."""
+
+    stack_id: str
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A look at a stack that a person asks to adopt."""
+
+    as_of: float
+    stack_id: str
+    stack: Stack | None
+    """None when the project has none of that id."""
+
+    outputs: frozenset[str] = frozenset()
+    """Names of the standard outputs that it has; of a server's id only when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outputs:
     """The standard outputs of every template."""
 
@@ -99,6 +142,9 @@ class Outputs:
 
     volume_slots: tuple[str, ...] = ()
     """From the stack's parameters: see `core.slots`."""
+
+    as_of: float = field(default=0.0, compare=False)
+    """Monotonic seconds when the request for them started: what they name was there then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,10 +156,19 @@ def _said(world: SweepWorld, halted: str | None, held: list[Orphan]) -> OrphanBr
 def _past(
     world: SweepWorld, records: Iterable[VirtualMachineOperation], present: set[str]
 ) -> Iterable[VirtualMachineOperation]:
-    """Ended operations past the TTL; that of a retained stack stays while the stack does."""
+    """Ended operations past the TTL.
+
+    That of a retained stack stays while the stack does; one with an idempotency key while its VM lives, or is in any
+    other record.
+    """
+    young = {o.spec.vm_id for o in world.operations if not _is_old(o, world)} | world.vm_ids
     for record in records:
-        ended = record.status.completed_at
-        if ended is None or world.now - ended < world.ttl:
+        if not _is_old(record, world) or (record.spec.idempotency_key and record.spec.vm_id in young):
             continue
         if not (record.status.retained and record.status.stack_id in present):
             yield record
+
+
+def _is_old(operation: VirtualMachineOperation, world: SweepWorld) -> bool:
+    ended = operation.status.completed_at
+    return ended is not None and world.now - ended >= world.ttl

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
-from stoker.core import retry
+from stoker.api.virtualmachine import PowerState
+from stoker.core import power, retry
 from stoker.core.actions import Decision, Nothing, PreviewUpdate, Reason, Settle, UpdateStack
 from stoker.core.asked import retry_value
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
-    LOOK_AGAIN,
     adopted,
     failed_attempt,
     lost_fault,
     not_due,
+    parked,
     progress,
     trouble,
     waits_for_the_answer,
@@ -77,7 +78,7 @@ def an_update_that_is_over_is_ended(world: World) -> Decision | None:
     name, sent = update.metadata.name, update.status.outcome is not None
     failed = update.status.outcome is AttemptOutcome.FAILED
     if sent and stack.complete and (_is_of(stack, update) or (world.fits and not failed)):
-        settle = Settle(name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id)
+        settle = Settle(name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id, stack_changed=stack.changed)
         return progress(settle, Reason.ADOPTING, f"Stack {stack.id} is updated.")
     if update.spec.generation == world.generation and not (stack.complete and world.fits):
         return None
@@ -87,9 +88,9 @@ def an_update_that_is_over_is_ended(world: World) -> Decision | None:
 
 def an_edit_needs_admission(world: World) -> Decision | None:
     """What is not admitted is not asked of Heat; the stack stays as it is."""
-    if world.kept is None or not world.edited or isinstance(world.admission, Inputs):
+    if world.kept is None or not world.edited:
         return None
-    return trouble(world.admission, after=LOOK_AGAIN)
+    return parked(world)
 
 
 def a_failed_update_backs_off(world: World) -> Decision | None:
@@ -98,6 +99,20 @@ def a_failed_update_backs_off(world: World) -> Decision | None:
     if _wanted(world) is None or update is None:
         return None
     return not_due(world, update)
+
+
+def a_stopped_server_is_not_resized(world: World) -> Decision | None:
+    """Heat cannot end the resize of a stopped server: the stack would fail, for good (measured against Heat 27.0.1)."""
+    vm, seen = world.vm, power.look(world)
+    if _wanted(world) is None or PowerState.STOPPED not in (vm.spec.power_state, vm.status.power_state):
+        return None
+    if seen is None:
+        return power.unseen(world)
+    server = seen.server
+    if server is None or server.state != PowerState.STOPPED or server.flavor == vm.spec.flavor:
+        return None
+    what = f"the server is stopped, and cannot be resized from {server.flavor} to {vm.spec.flavor}"
+    return trouble(Fault(ErrorCode.SERVER_STOPPED, what))
 
 
 def an_update_is_previewed(world: World) -> Decision | None:

@@ -33,6 +33,12 @@ NOTABLE = {
     Reason.DUPLICATE_STACKS,
     Reason.STUCK,
     Reason.UPDATING,
+    Reason.STARTING,
+    Reason.STOPPING,
+    Reason.RESTARTING,
+    Reason.REPAIRING,
+    Reason.STOPPED,
+    Reason.DRIFTED,
 }
 
 

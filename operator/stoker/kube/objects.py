@@ -10,7 +10,7 @@ from stoker.api.operation import AttemptOutcome, OperationRecord, OperationSpec,
 from stoker.api.virtualmachine import VirtualMachine, VirtualMachineStatus
 from stoker.core.actions import Claim, Retain, Settle
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER
-from stoker.kube.client import KubeClient, merge_patch, path
+from stoker.kube.client import KubeClient, KubeError, merge_patch, path
 
 VMS, OPERATIONS = "virtualmachines", "virtualmachineoperations"
 VM_LABEL = "stoker.dev/vm"
@@ -41,11 +41,16 @@ class Objects:
     async def report(
         self, vm: VirtualMachine, stored: dict[str, Any], status: VirtualMachineStatus
     ) -> dict[str, Any] | None:
-        """Write the status if it differs from the stored one; None when nothing was written."""
+        """Write the status if it differs from the stored one; None when nothing was written.
+
+        What is reserved may have been raised since it was read, so its change is guarded by the version.
+        """
         patch = merge_patch(stored, status.to_wire())
         if not patch:
             return None
-        return await self._kube.merge(path(VMS, vm.metadata.namespace, vm.metadata.name, "status"), {"status": patch})
+        guard = {"metadata": {"resourceVersion": vm.metadata.resource_version}} if "reserved" in patch else {}
+        where = path(VMS, vm.metadata.namespace, vm.metadata.name, "status")
+        return await self._kube.merge(where, {**guard, "status": patch})
 
     async def operations(self, vm: VirtualMachine, vm_id: str) -> tuple[VirtualMachineOperation, ...]:
         """Read all operations of a VM, live."""
@@ -53,6 +58,15 @@ class Objects:
             path(OPERATIONS, vm.metadata.namespace), labelSelector=f"{VM_ID_LABEL}={vm_id}"
         )
         return tuple(VirtualMachineOperation.model_validate(item) for item in items)
+
+    async def operation(self, namespace: str, name: str) -> VirtualMachineOperation | None:
+        """Read one operation, live; None when there is none of that name."""
+        try:
+            return VirtualMachineOperation.model_validate(await self._kube.get(path(OPERATIONS, namespace, name)))
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
 
     async def claim(
         self, vm: VirtualMachine, claim: Claim, known: VirtualMachineOperation | None, *, epoch: int, now: datetime
@@ -93,6 +107,7 @@ class Objects:
             "next_retry_time": settle.next_retry_time,
             "completed_at": now if ended else None,
             "retained": settle.retained or None,
+            "stack_changed_at": settle.stack_changed,
             "abandoned": settle.abandoned or None,
         }
         if settle.failed_stacks is not None:

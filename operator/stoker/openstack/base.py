@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from stoker.core.catalog import Part
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Listing, Outputs, Plan, Probe
+from stoker.core.server import PowerAction, Servers
+from stoker.core.stack import Listing, Outputs, Plan, Probe, Resource
 
 
 class CloudError(Exception):
@@ -105,11 +106,20 @@ class Heat(Protocol):
     def unmade_volumes(self, name: str, stack_id: str) -> frozenset[str]:
         """Return the names of the stack's volumes whose making failed: they hold nothing."""
 
+    def adopt(self, name: str, stack_id: str, tags: tuple[str, ...]) -> str:
+        """Ask for the tags alone to be replaced, and return the request's id. Like a create, it may land unanswered."""
+
     def delete(self, name: str, stack_id: str) -> str:
         """Ask for the deletion by `{name}/{id}` and return the request's id. Deleting what is gone succeeds."""
 
     def find(self, name: str) -> Listing:
         """List the stacks of that name, ours or not."""
+
+    def find_id(self, stack_id: str) -> Listing:
+        """List the stack of that id, whatever its name."""
+
+    def output_names(self, name: str, stack_id: str) -> frozenset[str]:
+        """Return which of the standard outputs a stack has; of a server's id only when there is one."""
 
     def list(self, tags: tuple[str, ...]) -> Listing:
         """List all stacks that carry all the tags, complete or raising: never part of a listing."""
@@ -120,12 +130,34 @@ class Heat(Protocol):
     def outputs(self, name: str, stack_id: str) -> Outputs:
         """Read the standard outputs."""
 
+    def resources(self, name: str, stack_id: str) -> tuple[Resource, ...]:
+        """List the stack's resources."""
+
+    def mark_unhealthy(self, name: str, stack_id: str, resource: str, reason: str) -> str:
+        """Have the next update replace a resource, and return the request's id. Marking it again changes nothing."""
+
+    def converge(self, name: str, stack_id: str, tags: tuple[str, ...], *, timeout_minutes: int) -> str:
+        """Ask for an update to what the stack is made from already, with other tags; return the request's id."""
+
+
+class Compute(Protocol):
+    """Servers of one project."""
+
+    def servers(self) -> Servers:
+        """List the project's servers, complete or raising."""
+
+    def act(self, server_id: str, action: PowerAction) -> str:
+        """Start, stop or reboot a server, and return the request's id. MUST NOT be retried here."""
+
 
 class Project(Protocol):
     """A tenant's project, with a token for it."""
 
     @property
     def heat(self) -> Heat: ...
+
+    @property
+    def compute(self) -> Compute: ...
 
     def browse(self, part: Part) -> Any:
         """Read a part of the catalog: what the field of `Catalog` of that name holds."""

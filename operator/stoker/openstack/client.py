@@ -33,13 +33,14 @@ class ProjectClient:
         clock: Callable[[], float] = time.monotonic,
         application_credential: str | None = None,
     ) -> None:
-        self._session, self._endpoint, self._credential = session, endpoint, application_credential
+        self._session, self._endpoint, self._clock = session, endpoint, clock
+        self._credential = application_credential
         self._orchestration = Rest(session, endpoint, "orchestration")
         self.heat = HeatClient(self._orchestration, endpoint.project, create_timeout, clock=clock)
 
     @cached_property
     def compute(self) -> ComputeClient:
-        return ComputeClient(Rest(self._session, self._endpoint, "compute", "/v2.1"))
+        return ComputeClient(Rest(self._session, self._endpoint, "compute", "/v2.1"), self._clock)
 
     @cached_property
     def image(self) -> ImageClient:

@@ -43,7 +43,15 @@ FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
 
 NOT_UNDERSTOOD = "the object does not fit this version's schema, and is left alone"
 
-ACTS = {Reason.DUPLICATE_STACKS, Reason.RETAINED, Reason.ABANDONED, Reason.CLEANING_UP, Reason.UPDATING}
+ACTS = {
+    Reason.DUPLICATE_STACKS,
+    Reason.RETAINED,
+    Reason.ABANDONED,
+    Reason.CLEANING_UP,
+    Reason.UPDATING,
+    Reason.REPAIRING,
+    Reason.STUCK,
+}
 """Reasons of actions that a person would want to know of; others are told when the status says them."""
 
 
@@ -153,6 +161,7 @@ class Reconciler:
     def _wait(self, key: Key, world: World, decision: Decision, runtime: TenantRuntime | None) -> None:
         if runtime:
             runtime.move(world.identity.id, moving=decision.moving)
+            runtime.watch.await_look(world.identity.id, awaited=decision.watching)
         if decision.requeue_after is not None:
             self._queue.add_after(key, max(decision.requeue_after, 0.05))
 

@@ -5,16 +5,22 @@ All of it can be lost at any moment; what must survive is stored in the API serv
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
+from stoker.core.asked import ADOPT
 from stoker.core.identity import ID_ANNOTATION
 from stoker.core.limits import Turn
-from stoker.core.stack import Listing, Outputs, Preview, Probe
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
+
+LONGEST_SHARED = 128
+"""Characters of a string that is worth sharing. User data is not: it may be 48 KiB, and is another for each VM."""
 
 
 @dataclass(slots=True)
@@ -35,6 +41,8 @@ class VmMemory:
     """Stack id and its outputs."""
 
     preview: Preview | None = None
+    resources: Resources | None = None
+    candidate: Candidate | None = None
     claimable: bool = True
     turn: Turn | None = None
     """The place of its next OpenStack call among those of its user, tenant and cloud."""
@@ -50,6 +58,8 @@ class VmCache:
     objects: dict[Key, dict[str, Any]] = field(default_factory=dict)
     memories: dict[Key, VmMemory] = field(default_factory=dict)
     by_id: dict[str, set[Key]] = field(default_factory=dict)
+    freed: Callable[[str], None] = lambda _: None
+    """Called with the namespace of a VM that is gone, or that has less reserved than before."""
 
     def store(self, raw: dict[str, Any]) -> Key:
         """Keep an object unless a newer version is known: own writes are read back at once, late events are not."""
@@ -60,10 +70,12 @@ class VmCache:
             if int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
                 return key
             self._unindex(key, known)  # its id may be another now
+            if _reserved(known) not in (None, _reserved(raw)):
+                self.freed(key[0])
         elif known:
             self.forget(key)
         metadata.pop("managedFields", None)
-        self.objects[key] = raw
+        self.objects[key] = _shared(raw)
         self.by_id.setdefault(identity_of(raw), set()).add(key)
         return key
 
@@ -73,6 +85,7 @@ class VmCache:
         self.memories.pop(key, None)
         if raw:
             self._unindex(key, raw)
+            self.freed(key[0])
 
     def _unindex(self, key: Key, raw: dict[str, Any]) -> None:
         vm_id = identity_of(raw)
@@ -108,6 +121,33 @@ class VmCache:
             if metadata["uid"] != vm.metadata.uid and (metadata["creationTimestamp"], metadata["uid"]) < mine:
                 return "/".join(key)
         return None
+
+    def claimant(self, vm: VirtualMachine, stack_id: str) -> str | None:
+        """Return another live object that has the stack, or asked before this one to adopt it, as namespace/name."""
+        mine = (self.objects[vm.metadata.namespace, vm.metadata.name]["metadata"]["creationTimestamp"], vm.metadata.uid)
+        for key, raw in self.objects.items():
+            metadata, recorded = raw["metadata"], (raw.get("status") or {}).get("stack") or {}
+            asks = (metadata.get("annotations") or {}).get(ADOPT) == stack_id
+            is_first = asks and (metadata["creationTimestamp"], metadata["uid"]) < mine
+            if metadata["uid"] != vm.metadata.uid and (recorded.get("id") == stack_id or is_first):
+                return "/".join(key)
+        return None
+
+
+def _reserved(raw: dict[str, Any]) -> Any:
+    return (raw.get("status") or {}).get("reserved")
+
+
+def _shared(value: Any) -> Any:
+    """Return the value with equal short strings being one: of ten thousand objects, most keys and words are the same."""
+    match value:
+        case dict():
+            return {sys.intern(key): _shared(part) for key, part in value.items()}
+        case list():
+            return [_shared(part) for part in value]
+        case str() if len(value) <= LONGEST_SHARED:
+            return sys.intern(value)
+    return value
 
 
 def identity_of(raw: dict[str, Any]) -> str:

@@ -24,12 +24,14 @@ from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
 from stoker.core.identity import cluster_tags, tag_value
 from stoker.core.limits import TenantLimits
+from stoker.core.server import Servers
 from stoker.core.stack import Listing, Stack, Unknown
 from stoker.core.tenancy import Preflight
 from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
 from stoker.reconcile.browsing import browse_for_ever
 from stoker.reconcile.clouds import CloudRuntime
 from stoker.reconcile.queue import Key
+from stoker.reconcile.server_watch import ServerWatch
 from stoker.reconcile.trail import Said
 
 log = logging.getLogger(__name__)
@@ -120,6 +122,9 @@ class TenantRuntime:
 
     snapshot: Snapshot | None = None
     poll_fault: Fault | None = None
+    watch: ServerWatch = field(init=False)
+    """Lists the project's servers."""
+
     catalog: Catalog | None = None
     """What the project can use; None before the first read ended."""
 
@@ -129,10 +134,19 @@ class TenantRuntime:
     _nudge: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: tuple[asyncio.Task[None], ...] = ()
 
+    def __post_init__(self) -> None:
+        self.watch = ServerWatch(self)
+
+    @property
+    def servers(self) -> Servers | None:
+        """The newest listing of the project's servers."""
+        return self.watch.servers
+
     def start(self) -> None:
         name = self.tenant.metadata.name
         self._tasks = (
             asyncio.create_task(self._poll_for_ever(), name=f"poll-{name}"),
+            asyncio.create_task(self.watch.run(), name=f"servers-{name}"),
             asyncio.create_task(browse_for_ever(self), name=f"catalog-{name}"),
         )
 
