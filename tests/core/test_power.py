@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from core.job_scenarios import (
+    BUSY,
     DOWN,
     DUE_STOP,
     ERROR,
@@ -44,7 +45,7 @@ from stoker.core.power import LONGEST_REQUEST, looks_as_asked, restarted
 from stoker.core.server import PowerAction, Server
 from stoker.core.stack import Unknown
 from stoker.core.status import derive
-from stoker.core.world import World
+from stoker.core.world import Refused, World
 from support.build import CLOCK, NOW, UID, active, gone, looked, stack, vm, world
 
 
@@ -114,6 +115,19 @@ def test_only_a_repair_of_the_stack_records_the_time_of_its_change() -> None:
     assert isinstance(repaired, Settle)
     assert isinstance(stopped, Settle)
     assert (repaired.stack_changed, stopped.stack_changed) == (NOW, None)
+
+
+def test_refusals_end_a_repair_after_a_while_and_a_stop_never() -> None:
+    refused = {"sent": True, "answer": Refused(BUSY)}
+    tired = op(OperationType.REPAIR, f"{UID}/1/power/1", attempts=5, failed_stacks=4)
+    stop_again = stop(attempts=5, failed_stacks=4)
+    repair, stopped = (
+        decide(drifted(HALTED, tired, held=held(tired, **refused))).action,
+        decide(stopping(RUNS, stop_again, held=held(stop_again, **refused))).action,
+    )
+    assert isinstance(repair, Settle)
+    assert isinstance(stopped, Settle)
+    assert (repair.state, stopped.state) == ("Failed", "Running")
 
 
 # ---- what is said
