@@ -6,15 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
+from stoker.api.quota import Amounts
 from stoker.api.virtualmachine import Phase, VirtualMachineStatus
 from stoker.core.actions import Decision
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
+from stoker.core.quota import Denied, Reserved, Unjudged
 from stoker.core.stack import Outputs, Unknown
 from stoker.core.status import derive
 from stoker.core.world import World
-from support.build import INPUTS, NOW, active, operation, stack, vm, world
+from support.build import INPUTS, NOW, active, listing, operation, stack, vm, world
 
 DOWN = Fault(ErrorCode.CLOUD_UNAVAILABLE, "list stacks: HTTP 503")
 
@@ -134,3 +136,35 @@ def test_a_failed_look_is_unknown() -> None:
     decision = call_failed(world(), DOWN, 1)
     assert decision.outlook == "unknown"
     assert decision.requeue_after is not None
+
+
+def test_what_an_edit_no_longer_needs_is_given_back_when_it_is_applied_and_not_before() -> None:
+    much, little = Amounts(vms=1, vcpus=4), Amounts(vms=1, vcpus=1)
+    reserved = Reserved(much, little)
+    done, updated = operation(state="Succeeded", outcome="Accepted", stack_id="s1"), Outputs("server", "10.0.0.4")
+    smaller = world(active(generation=2, reserved=much), stack(), operations=(done,), outputs=updated, quota=reserved)
+
+    applied, _ = passed(smaller)
+    assert (applied.applied_generation, applied.reserved) == (2, little)
+
+    waits, _ = passed(replace(smaller, listing=listing(stack("UPDATE_IN_PROGRESS"))))
+    assert (waits.applied_generation, waits.reserved) == (1, much)
+    settled, _ = passed(replace(smaller, vm=active(reserved=much)))
+    assert settled.reserved == much, "an applied generation is applied once"
+    unjudged, _ = passed(replace(smaller, quota=Unjudged()))
+    assert unjudged.reserved == much
+
+
+def test_the_condition_says_what_is_reserved_or_why_nothing_is() -> None:
+    no_room = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"))
+    (*_, yes), (*_, no) = (
+        passed(world(quota=quota))[0].conditions for quota in (Reserved(Amounts(vms=1), Amounts(vms=1)), no_room)
+    )
+    assert (yes.type, yes.status.value, yes.reason, yes.message) == (
+        "QuotaReserved", "True", "Reserved", "Reserved are VMs: 1.",
+    )  # fmt: skip
+    assert (no.type, no.status.value, no.reason, no.message) == (
+        "QuotaReserved", "False", "QuotaExceeded", no_room.fault.sentence,
+    )  # fmt: skip
+    assert "QuotaReserved" not in kinds(passed(world())[0])
+    assert "QuotaReserved" not in kinds(passed(world(quota=Unjudged()))[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from stoker.api.quota import Amounts, Quota
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.quota import Reserved, claimant, verdict
+from stoker.kube.client import KubeError
+from stoker.kube.objects import Objects
 from support.quota_model import FLAVORS, TENANT, Play, Server, Violation, settle
 
 Event = tuple[str, Callable[[Server], None]]
@@ -215,3 +217,26 @@ async def test_a_reservation_that_was_given_back_is_not_stored_again() -> None:
     made.change("b", lambda vm: vm.update(status=status))
     await settle(made)
     assert made.vms()["b"]["status"]["reserved"]["vcpus"] == 1
+
+
+async def test_a_status_that_was_derived_before_a_reservation_does_not_take_it_away() -> None:
+    """The status of a pass that began before the batch is written after it: the API server refuses it."""
+    made = server(vms=1)
+    before = VirtualMachine.model_validate(made.vms()["b"])
+    await settle(made)
+    stored = made.vms()["b"]["status"]
+
+    objects = Objects(At(made), "holder")  # type: ignore[arg-type]  # the one request that it makes
+    with pytest.raises(KubeError, match="Conflict"):
+        await objects.report(before, stored, before.status.model_copy(update={"observed_generation": 1}))
+
+    assert made.reserved("vms") == 1
+
+
+class At(NamedTuple):
+    """A client whose requests are answered at once."""
+
+    server: Server
+
+    async def merge(self, path: str, body: Any) -> dict[str, Any]:
+        return self.server._merge(path, body)

@@ -102,9 +102,9 @@ class Server:
         known = self.objects.get(path)
         if known is None:
             raise KubeError(404, "NotFound", path)
-        guard = dict(body["metadata"])
+        guard = dict(body.get("metadata", {}))
         if self.unguarded == ("tenant" if path == TENANT else "vm"):
-            guard.pop("resourceVersion")
+            guard.pop("resourceVersion", None)
         if any(known["metadata"].get(key) != value for key, value in guard.items()):
             raise KubeError(409, "Conflict", path)
         _merge(known["status"], body["status"])
