@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
 from stoker.core import retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
-from stoker.core.faults import Fault, Retry
+from stoker.core.faults import Fault, Retry, together
+from stoker.core.findings import OUTDATED
 from stoker.core.stack import Stack, Unknown
 from stoker.core.world import Accepted, Refused, World, is_open
 
@@ -48,6 +50,16 @@ def trouble(
         moving=moving,
         fault=fault,
     )
+
+
+def not_admitted(world: World) -> Decision | None:
+    """Return why nothing may be asked of Heat, everything together; or the wait for what is to be known first."""
+    findings = world.findings
+    if findings.waits:
+        message = "Waiting for a look at what the cloud offers."
+        return Decision(Nothing(), Reason.LOOKING, message, requeue_after=LOOK_AGAIN, wants=findings.wanted)
+    faults = (*([world.admission] if isinstance(world.admission, Fault) else []), *findings.faults)
+    return replace(trouble(together(faults), after=LOOK_AGAIN), wants=findings.wanted) if faults else None
 
 
 def a_double_touches_nothing(world: World) -> Decision | None:
@@ -101,7 +113,8 @@ def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Faul
         fault.message,
         None if final else world.now + timedelta(seconds=pause),
     )
-    return trouble(fault, action=settle, outlook=Outlook.BLOCKED if final else None)
+    decision = trouble(fault, action=settle, outlook=Outlook.BLOCKED if final else None)
+    return replace(decision, wants=OUTDATED.get(fault.code, frozenset()))
 
 
 def recorded_fault(operation: VirtualMachineOperation) -> Fault:

@@ -25,6 +25,7 @@ from stoker.core.common import (
     LOOK_AGAIN,
     failed_attempt,
     next_double_removed,
+    not_admitted,
     not_due,
     not_yet_proven_gone,
     pause_after_failed_delete,
@@ -35,6 +36,7 @@ from stoker.core.common import (
 )
 from stoker.core.faults import Fault
 from stoker.core.identity import operation_name
+from stoker.core.inputs import Inputs
 from stoker.core.stack import Stack
 from stoker.core.world import Held, World, is_open
 
@@ -48,9 +50,9 @@ def identity_is_stored_first(world: World) -> Decision | None:
 
 def what_was_never_asked_for_needs_admission(world: World) -> Decision | None:
     """While nothing was ever claimed or seen, a VM that is not admitted is parked with the reason."""
-    if not isinstance(world.admission, Fault) or world.create or world.recorded_id or world.ours:
+    if world.create or world.recorded_id or world.ours:
         return None
-    return trouble(world.admission, after=LOOK_AGAIN)
+    return not_admitted(world)
 
 
 # ---- at least one stack is proven ours
@@ -178,8 +180,9 @@ def a_create_follows_a_look_after_its_claim(world: World) -> Decision | None:
     if world.claimed is None:
         return None
     create, held = world.claimed
-    if isinstance(world.admission, Fault):
-        return failed_attempt(world, create, world.admission, stack_id=None)
+    if (refused := not_admitted(world)) is not None:
+        return failed_attempt(world, create, refused.fault, stack_id=None) if refused.fault else refused
+    assert isinstance(world.admission, Inputs), "a fault there is a refusal"
     if not _looked(world, held):
         return progress(LookByName(), Reason.LOOKING, "Looking for a stack of the VM's name.")
     message = f"Asking Heat for the stack {world.identity.stack_name}."
@@ -204,8 +207,8 @@ def a_failure_backs_off(world: World) -> Decision | None:
         return None
     if (waiting := not_due(world, create)) is not None:
         return waiting
-    if isinstance(world.admission, Fault):
-        return trouble(world.admission, after=LOOK_AGAIN)
+    if (refused := not_admitted(world)) is not None:
+        return refused
     if not is_open(create):
         return _claim(world, cause=create.metadata.name)
     if create.spec.generation == world.generation:
@@ -227,8 +230,8 @@ def a_stack_that_was_there_is_missed(world: World) -> Decision | None:
     fault = Fault(ErrorCode.STACK_MISSING, f"stack {stack_id} is gone, and Stoker did not delete it")
     if world.vm.spec.on_stack_missing is MissingPolicy.ERROR:
         return trouble(fault, outlook=Outlook.BLOCKED)
-    if isinstance(world.admission, Fault):
-        return trouble(world.admission, after=LOOK_AGAIN)
+    if (refused := not_admitted(world)) is not None:
+        return refused
     claim = _claim(world, cause=stack_id)
     return trouble(fault, action=claim.action, outlook=Outlook.RETRYING, moving=True)
 

@@ -11,7 +11,7 @@ from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState, 
 from stoker.core import retry
 from stoker.core.actions import Claim, Decision, Nothing, PreviewUpdate, Reason, Settle, UpdateStack
 from stoker.core.classify import classify_reason
-from stoker.core.common import LOOK_AGAIN, adopted, failed_attempt, not_due, progress, trouble, waits_for_the_answer
+from stoker.core.common import adopted, failed_attempt, not_admitted, not_due, progress, trouble, waits_for_the_answer
 from stoker.core.faults import Fault
 from stoker.core.identity import operation_name, tag_value
 from stoker.core.inputs import Inputs
@@ -74,9 +74,9 @@ def an_update_that_is_over_is_ended(world: World) -> Decision | None:
 
 def an_edit_needs_admission(world: World) -> Decision | None:
     """What is not admitted is not asked of Heat; the stack stays as it is."""
-    if world.kept is None or not world.edited or isinstance(world.admission, Inputs):
+    if world.kept is None or not world.edited or (isinstance(world.admission, Inputs) and _wanted(world) is None):
         return None
-    return trouble(world.admission, after=LOOK_AGAIN)
+    return not_admitted(world)
 
 
 def a_failed_update_backs_off(world: World) -> Decision | None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.faults import Fault
+from stoker.core.findings import Findings
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import Inputs
 from stoker.core.stack import Listing, Outputs, Preview, Probe, Stack, Unknown
@@ -80,7 +81,7 @@ class World:
     vm: VirtualMachine
     identity: Identity
     admission: Inputs | Fault
-    """What Heat would be given now, or why nothing may be asked of it."""
+    """What Heat would be given now, or why that cannot be said."""
 
     now: datetime
     clock: float
@@ -104,6 +105,9 @@ class World:
 
     last_effect: float = 0.0
     """Monotonic seconds when this process's last effect on this VM ended. No older look counts."""
+
+    findings: Findings = field(default_factory=Findings)
+    """What the tenant's catalog and grants have against it."""
 
     effects: int = 0
     """Deletes sent by this process for this VM; paces their repetition."""

@@ -1,8 +1,8 @@
-"""A whole collection of Nova, Glance or Neutron: all pages of it, or an error."""
+"""What Nova, Glance, Neutron and Cinder list: a whole collection, all pages of it, or limits; or an error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from stoker.api.errors import ErrorCode
@@ -40,9 +40,31 @@ def collection(
                 return tuple(items.values())
             query["marker"] = str(_inner(entries[-1])[marker])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            message = f"{operation}: the answer is not what was expected ({type(error).__name__})"
-            raise CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, message)) from error
+            raise _unexpected(operation, error) from error
     raise CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, f"{operation}: no end after {MOST_PAGES} pages"))
+
+
+def limits(
+    rest: Rest,
+    path: str,
+    where: tuple[str, ...],
+    names: Mapping[str, tuple[str, str]],
+    headers: dict[str, str] | None = None,
+) -> dict[str, tuple[int, int]]:
+    """Return the most and the used of each word, from `where` in the answer; the most is -1 where there is no limit."""
+    operation = f"show {path.strip('/').partition('/')[0]}"
+    body: Any = rest.call(operation, "GET", path, headers=headers).body
+    try:
+        for key in where:
+            body = body[key]
+        return {word: (int(body[most]), int(body[used])) for word, (most, used) in names.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unexpected(operation, error) from error
+
+
+def _unexpected(operation: str, error: Exception) -> CloudError:
+    message = f"{operation}: the answer is not what was expected ({type(error).__name__})"
+    return CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, message))
 
 
 def _inner(entry: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +74,6 @@ def _inner(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_next(body: dict[str, Any], key: str) -> bool:
-    """Glance names the next page, Nova and Neutron link it."""
-    links = body.get(f"{key}_links") or ()
+    """Glance names the next page, Nova and Neutron link it; Cinder's link of types is in the singular."""
+    links = body.get(f"{key}_links") or body.get(f"{key.removesuffix('s')}_links") or ()
     return bool(body.get("next")) or any(link.get("rel") == "next" for link in links)

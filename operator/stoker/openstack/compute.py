@@ -7,11 +7,17 @@ from typing import Any
 
 from stoker.core.classify import redacted
 from stoker.core.faults import one_line
-from stoker.openstack.collection import collection
+from stoker.openstack.collection import collection, limits
 from stoker.openstack.rest import Rest
 
 MICROVERSION = {"OpenStack-API-Version": "compute 2.61"}
 """Flavors with their extra specs (2.61), key pairs in pages (2.35). Nova of Queens (2018) has it."""
+
+LIMITS = {
+    "instances": ("maxTotalInstances", "totalInstancesUsed"),
+    "cores": ("maxTotalCores", "totalCoresUsed"),
+    "MiB of RAM": ("maxTotalRAMSize", "totalRAMUsed"),
+}
 
 POWER_STATES = {0: "NoState", 1: "Running", 3: "Paused", 4: "Stopped", 6: "Crashed", 7: "Suspended"}
 
@@ -73,6 +79,10 @@ class ComputeClient:
     def key_pairs(self) -> tuple[KeyPair, ...]:
         """List the user's key pairs: Nova keeps them by user, not by project."""
         return collection(self._rest, "/os-keypairs", "keypairs", _key_pair, marker="name", headers=MICROVERSION)
+
+    def limits(self) -> dict[str, tuple[int, int]]:
+        """Return the most and the used of each resource; -1 is no limit."""
+        return limits(self._rest, "/limits", ("limits", "absolute"), LIMITS, MICROVERSION)
 
 
 def _server(entry: dict[str, Any]) -> Server:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stoker.openstack.collection import collection
+from stoker.openstack.collection import collection, limits
 from stoker.openstack.rest import Rest
+
+LIMITS = {"floating IPs": ("limit", "used")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,17 @@ class Network:
 class NetworkClient:
     """Reads of the network service."""
 
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
+    def __init__(self, rest: Rest, project: str) -> None:
+        self._rest, self._project = rest, project
 
     def networks(self) -> tuple[Network, ...]:
         """List the networks."""
         return collection(self._rest, "/networks", "networks", _network)
+
+    def limits(self) -> dict[str, tuple[int, int]]:
+        """Return the most and the used of floating IPs; -1 is no limit. Needs Neutron's extension quota_details."""
+        where = f"/quotas/{self._project}/details"
+        return limits(self._rest, where, ("quota", "floatingip"), LIMITS)
 
 
 def _network(entry: dict[str, Any]) -> Network:

@@ -147,6 +147,7 @@ class Directory:
         old, runtime.project, runtime.fault = runtime.project, project, None
         if old:
             old.close()
+            runtime.browser.renew(other=runtime.basis[0].project_id != endpoint.project)
         else:
             runtime.start()
         log.info("tenant connected", extra={"tenant": runtime.tenant.metadata.name})

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
+from stoker.api.template import VirtualMachineTemplate
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.admission import admit
+from stoker.core.admission import admit, template_of
+from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
+from stoker.core.findings import Findings, Wish, examine
 from stoker.core.identity import Identity
 from stoker.core.stack import Listing, Unknown
 from stoker.core.world import Timing, World, is_open
@@ -46,7 +50,8 @@ class Gatherer:
         kept = vm.status.stack.id if vm.status.stack else None
         outputs = memory.outputs[1] if memory.outputs and memory.outputs[0] in _ids(listing, kept) else None
         slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
-        admission = admit(vm, tenant, self._directory.templates, user_data, slots)  # type: ignore[arg-type]  # found is a Fault without runtime
+        templates = self._directory.templates
+        admission = admit(vm, tenant, templates, user_data, slots)  # type: ignore[arg-type]  # found is a Fault without runtime
         world = World(
             vm=vm,
             identity=Identity(
@@ -68,6 +73,7 @@ class Gatherer:
             held=memory.held,
             unresolved_since=memory.unresolved_since,
             last_effect=memory.last_effect,
+            findings=Findings() if settled or not runtime else examined(vm, vm_id, memory, runtime, templates),
             effects=memory.effects,
             claimable=memory.claimable,
             duplicate_of=self._cache.older_double(vm, vm_id),
@@ -95,6 +101,33 @@ class Gatherer:
 
 
 _NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "the namespace has no Tenant")
+
+
+def examined(
+    vm: VirtualMachine,
+    vm_id: str,
+    memory: VmMemory,
+    runtime: TenantRuntime,
+    templates: Mapping[str, VirtualMachineTemplate],
+) -> Findings:
+    """Return what the tenant's catalog and grants have against the VM; a new wish begins its time now."""
+    view = runtime.view(vm_id)
+    creates = not (isinstance(view, Listing) and view.stacks)
+    if memory.asked != (vm.metadata.generation, creates):
+        memory.asked, memory.asked_since = (vm.metadata.generation, creates), time.monotonic()
+    template = template_of(vm, runtime.tenant, templates)
+    wish = Wish(
+        spec=vm.spec,
+        tenant=runtime.tenant.metadata.name,
+        grants=runtime.tenant.spec,
+        template="" if isinstance(template, Fault) else template.reference,
+        text="" if isinstance(template, Fault) else template.spec.template,
+        creates=creates,
+        promised=runtime.browser.promises.besides(vm_id),
+        since=memory.asked_since,
+        clock=time.monotonic(),
+    )
+    return examine(wish, runtime.catalog or Catalog())
 
 
 def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None) -> bool:

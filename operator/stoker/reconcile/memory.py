@@ -34,6 +34,12 @@ class VmMemory:
     """Stack id and its outputs."""
 
     preview: Preview | None = None
+    asked: tuple[int, bool] | None = None
+    """The generation that was asked for last, and whether there was no stack."""
+
+    asked_since: float = 0.0
+    """Monotonic seconds when this process first knew of it. Only a catalog that is newer refuses it."""
+
     claimable: bool = True
     failures: int = 0
     """Passes in a row that ended in an unexpected error."""

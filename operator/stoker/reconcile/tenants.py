@@ -24,7 +24,7 @@ from stoker.core.faults import Fault
 from stoker.core.identity import cluster_tags, tag_value
 from stoker.core.stack import Listing, Stack, Unknown
 from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
-from stoker.reconcile.browsing import browse_for_ever
+from stoker.reconcile.browsing import Browser
 from stoker.reconcile.queue import Key
 from stoker.reconcile.trail import Said
 
@@ -80,9 +80,6 @@ class TenantRuntime:
 
     snapshot: Snapshot | None = None
     poll_fault: Fault | None = None
-    catalog: Catalog | None = None
-    """What the project can use; None before the first read ended."""
-
     moving: set[str] = field(default_factory=set)
     """Ids of VMs with something under way."""
 
@@ -90,13 +87,22 @@ class TenantRuntime:
     """What the project was made from: a change means a new connection."""
 
     _nudge: asyncio.Event = field(default_factory=asyncio.Event)
+    browser: Browser = field(init=False)
     _tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def __post_init__(self) -> None:
+        self.browser = Browser(self.tenant.metadata.name, self.call, self.wake)
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """What the project can use; None before anything of it was read."""
+        return self.browser.catalog
 
     def start(self) -> None:
         name = self.tenant.metadata.name
         self._tasks = (
             asyncio.create_task(self._poll_for_ever(), name=f"poll-{name}"),
-            asyncio.create_task(browse_for_ever(self), name=f"catalog-{name}"),
+            asyncio.create_task(self.browser.browse_for_ever(), name=f"catalog-{name}"),
         )
 
     async def stop(self) -> None:
