@@ -44,6 +44,11 @@ demo: setup ## Play the main job: a manifest becomes a VM, and goes again
 	$(ENV) up
 	$(BIN)/python deploy/local/demo.py
 
+.PHONY: demo-full
+demo-full: setup ## Play what comes after: quota, updates, power, drift, orphans, the audit
+	$(ENV) up
+	$(BIN)/python deploy/local/demo_full.py
+
 .PHONY: run
 run: setup ## Run the operator against the local environment, with the rights it has in a cluster
 	$(BIN)/python deploy/local/operator_run.py
@@ -64,7 +69,7 @@ conformance: setup ## Hold the OpenStack simulator and the real OpenStack to one
 
 .PHONY: simulator
 simulator: setup ## Run the OpenStack simulator alone: ARGS='--port 15050 --project team-a'
-	PYTHONPATH=tests $(BIN)/python -m simulator $(ARGS)
+	tests/simulator/stoker-sim $(ARGS)
 
 .PHONY: lint
 lint: setup ## Check style and layers
@@ -77,18 +82,19 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, docs/states.md
+generate: setup ## Write what is generated from the code: crds/, docs/states.md, the picture in docs/architecture.md
 	$(BIN)/stoker crds --output crds
 	$(BIN)/python -m stoker.core.describe > docs/states.md
+	$(BIN)/python docs/draw_imports.py
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds docs/states.md
+	git diff --exit-code -- crds docs/states.md docs/architecture.md
 
 .PHONY: bench
-bench: setup ## Measure against Heat alone, side by side
-	$(ENV) up
-	$(BIN)/python deploy/local/bench.py
+bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'
+	$(ENV) up $(if $(filter simulator,$(firstword $(ARGS))),kubernetes)
+	$(BIN)/python deploy/local/bench.py $(ARGS)
 
 .PHONY: lock
 lock: $(UV) ## Renew uv.lock; it names no index host

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import onboard
 from localenv.settings import LocalSettings
@@ -14,6 +15,9 @@ from support.cluster import Cluster
 from support.openstack_projects import Project, create_project, delete_project
 from support.operator import OperatorThread
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")  # how long an example takes is the machine's business: none fails for it
 
 
 @pytest.fixture(scope="session")

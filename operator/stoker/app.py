@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -18,21 +20,22 @@ from pydantic import ValidationError
 from stoker import __version__, handlers, metrics
 from stoker.api.base import what_is_wrong
 from stoker.api.tenant import Tenant
-from stoker.core.world import Timing
+from stoker.core.attempts import Timing
 from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, open_session, path
 from stoker.kube.events import Events
 from stoker.kube.lease import Leader, LeaseLostError
 from stoker.kube.objects import Objects
-from stoker.openstack.base import Credentials, Endpoint, Project
 from stoker.openstack.client import connect
 from stoker.openstack.credentials import parse_credentials
-from stoker.reconcile.directory import Connect, Directory
+from stoker.reconcile.connection import Connect
+from stoker.reconcile.directory import Directory
 from stoker.reconcile.effects import Effects
 from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.loop import Reconciler
 from stoker.reconcile.memory import VmCache
 from stoker.reconcile.queue import Priority, WorkQueue
+from stoker.reconcile.quota import QuotaService
 from stoker.reconcile.sweeper import Sweeper
 from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail, open_trail
@@ -52,11 +55,13 @@ class Operator:
     ) -> None:  # fmt: skip
         self.settings, self.access = settings, access
         self._kube, self._cluster, self._leader, self._trail = kube, cluster, leader, trail
-        self.directory = Directory(kube, settings.namespace, connector, parse_credentials, self._start_tenant)
+        parse, start = parse_credentials, self._start_tenant
+        self.directory = Directory(kube, settings.namespace, connector, parse, start, leader.holder)
         self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
         objects = Objects(kube, leader.holder)
-        timing = Timing(create_deadline=settings.create_deadline_seconds)
-        gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing)
+        timing = Timing(settings.create_deadline_seconds, settings.stuck_seconds)
+        self._quota = QuotaService(kube, self._cache, self.queue, self.directory, leader.check)
+        gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing, self._quota)
         minutes = settings.stack_timeout_minutes
         effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, minutes, trail)
         self._reconciler = Reconciler(self._cache, self.queue, gatherer, effects, objects, Events(kube, leader.holder))
@@ -75,6 +80,7 @@ class Operator:
             if known and known["metadata"]["uid"] == metadata["uid"]:
                 self._cache.forget(key)
                 self.queue.forget(key)
+            self.directory.vm_gone()
             return
         known = self._cache.objects.get(key)
         self._cache.store(raw)
@@ -95,19 +101,10 @@ class Operator:
                 extra={"object": f"{plural}/{name}", "error": what_is_wrong(error)},
             )
             return
-        stores: dict[str, dict[str, Any]] = {
-            "tenants": self.directory.tenants,
-            "clouds": self.directory.clouds,
-            "virtualmachinetemplates": self.directory.templates,
-        }
-        store = stores[plural]
-        known = store.pop(name, None)
-        if item is not None:
-            store[name] = item
-        if item is None or known is None or known.spec != item.spec:
-            self.directory.changed()
-            if plural != "clouds":
-                self._wake_namespaces(None)
+        if plural == "tenants":
+            self._quota.ask(name)
+        if self.directory.saw(plural, name, item):
+            self._wake_namespaces(None)
 
     async def sweep(self, tenant: str) -> None:
         """Sweep one tenant, if it is connected."""
@@ -136,6 +133,7 @@ class Operator:
         for task in [*jobs[:2], *jobs[3:], ending]:
             task.cancel()
         outcomes = await asyncio.gather(*jobs, ending, return_exceptions=True)
+        await self._quota.stop()
         for runtime in self.directory.runtimes.values():
             await runtime.stop()
         for outcome in outcomes:
@@ -225,8 +223,6 @@ def _text(data: object) -> str | None:
     text = data.decode() if isinstance(data, bytes) else str(data)
     if "-----BEGIN" in text:
         return text
-    from base64 import b64decode  # noqa: PLC0415
-
     return b64decode(text).decode()
 
 
@@ -258,14 +254,9 @@ async def run(
         if stop.is_set():
             return
 
-        def connector(endpoint: Endpoint, credentials: Credentials) -> Project:
-            return connect(
-                endpoint,
-                credentials,
-                timeout=settings.call_timeout_seconds,
-                create_timeout=settings.create_timeout_seconds,
-            )
-
+        connector = partial(
+            connect, timeout=settings.call_timeout_seconds, create_timeout=settings.create_timeout_seconds
+        )
         metrics.LEADER.set(1)
         anchors = Anchors(kube, settings.namespace, settings.replica)
         trail = await open_trail(settings.audit_dir, settings.audit_file_mib, anchors, leader)

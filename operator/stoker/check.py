@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from stoker.api.base import GROUP
 from stoker.api.cloud import Cloud
+from stoker.api.conditions import ConditionStatus, ConditionType
 from stoker.api.template import VirtualMachineTemplate
 from stoker.api.tenant import Tenant
-from stoker.core.admission import tenant_of
-from stoker.core.faults import Fault
+from stoker.core import tenancy
 from stoker.core.templates import check_template
+from stoker.core.tenancy import Seen
 from stoker.kube.client import Access, KubeClient, KubeError, open_session, path
 from stoker.openstack.base import CloudError, Endpoint
 from stoker.openstack.client import connect
 from stoker.openstack.credentials import parse_credentials
+from stoker.reconcile.connection import QUESTIONS, preflight_of
 from stoker.settings import Settings
 
 RIGHTS = (
@@ -39,6 +43,12 @@ OWN_RIGHTS = (
 )
 """Rights in the operator's own namespace."""
 
+SECRETS_AT_REST = (
+    "no client can see whether they are encrypted in etcd. Verify that the API server has --encryption-provider-config, "
+    "with a provider for secrets before identity (KMS v2 if there is one); that Secrets from before were rewritten; "
+    "and who can read etcd's disks and backups and the key."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -47,6 +57,9 @@ class Finding:
     subject: str
     problem: str | None
     """What would fail and what to do, or None when all is well."""
+
+    note: str = ""
+    """What a person should know, or look at where Stoker cannot."""
 
 
 def main(settings: Settings, access: Access) -> int:
@@ -60,8 +73,9 @@ async def _print(settings: Settings, access: Access) -> int:
         kube = KubeClient(session, access.server, user_agent="stoker-check")
         async for finding in findings(kube, settings):
             bad += finding.problem is not None
-            print(f"{'ok   ' if finding.problem is None else 'FAIL '} {finding.subject}", end="")
-            print(f": {finding.problem}" if finding.problem else "", flush=True)
+            word = "FAIL " if finding.problem else "note " if finding.note else "ok   "
+            said = finding.problem or finding.note
+            print(f"{word} {finding.subject}{': ' if said else ''}{said}", flush=True)
     print(f"{bad} of the checks failed" if bad else "all is well")
     return 1 if bad else 0
 
@@ -96,7 +110,9 @@ async def findings(kube: KubeClient, settings: Settings) -> AsyncIterator[Findin
     if not templates:
         yield Finding("templates", "there are none. Install some: stoker templates | kubectl apply -f -")
     for tenant in tenants:
-        yield await _tenant(kube, settings, tenant, {cloud.metadata.name: cloud for cloud in clouds}, tenants)
+        async for finding in _tenant(kube, settings, tenant, {c.metadata.name: c for c in clouds}, tenants):
+            yield finding
+    yield Finding("Secrets at rest", None, SECRETS_AT_REST)
 
 
 async def _right(
@@ -129,32 +145,51 @@ async def _right(
 
 async def _tenant(
     kube: KubeClient, settings: Settings, tenant: Tenant, clouds: dict[str, Cloud], tenants: list[Tenant]
-) -> Finding:
+) -> AsyncIterator[Finding]:
+    """Check one tenant as the operator does: a finding for each of its conditions."""
     subject = f"tenant {tenant.metadata.name}"
-    for namespace in tenant.spec.namespaces:
-        if isinstance(found := tenant_of(namespace, tenants), Fault):
-            return Finding(subject, found.sentence)
     cloud = clouds.get(tenant.spec.cloud)
     if cloud is None:
-        return Finding(subject, f"there is no Cloud {tenant.spec.cloud}. Apply it.")
+        yield Finding(subject, f"there is no Cloud {tenant.spec.cloud}. Apply it.")
+        return
     name = tenant.spec.credentials_secret
     try:
         data = await kube.secret(settings.namespace, name)
     except KubeError as error:
-        return Finding(subject, f"the Secret {settings.namespace}/{name}: {error}. Create it.")
+        yield Finding(subject, f"the Secret {settings.namespace}/{name}: {error}. Create it.")
+        return
+    seen = await asyncio.to_thread(_look, settings, tenant, cloud, data)
+    seen = replace(seen, conflicts=tenancy.conflicts(tenant, tenants))
+    for kind, (status, _, message) in tenancy.conditions(seen).items():
+        if kind not in (ConditionType.READY, ConditionType.STALLED, ConditionType.RECONCILING):
+            bad = status is ConditionStatus.FALSE or (status is ConditionStatus.UNKNOWN and seen.connected is not None)
+            note = message if status is ConditionStatus.UNKNOWN else ""
+            yield Finding(f"{subject}: {kind.value}", message if bad else None, note)
+    expires, now = seen.preflight.expires if seen.preflight else None, datetime.now(UTC)
+    if isinstance(expires, datetime):
+        said = tenancy.expiry_message(expires, now)
+        soon = tenancy.warning_due(expires, None, now) is not None
+        yield Finding(f"{subject}: end of the credentials", said if soon else None, said)
+
+
+def _look(settings: Settings, tenant: Tenant, cloud: Cloud, data: dict[str, bytes]) -> Seen:
+    """Ask the tenant's cloud; nothing is changed."""
     spec = cloud.spec
     endpoint = Endpoint(
         spec.auth_url, spec.region, spec.interface.value, tenant.spec.project_id, spec.ca_bundle, spec.allowed_hosts
     )
+    times = settings.call_timeout_seconds, settings.create_timeout_seconds
     try:
-        project = connect(
-            endpoint,
-            parse_credentials(data),
-            timeout=settings.call_timeout_seconds,
-            create_timeout=settings.create_timeout_seconds,
-        )
-        await asyncio.to_thread(project.verify)
-        project.close()
+        project = connect(endpoint, parse_credentials(data), timeout=times[0], create_timeout=times[1])
+        project.verify()
     except CloudError as error:
-        return Finding(subject, error.fault.sentence)
-    return Finding(subject, None)
+        return Seen(connected=error.fault)
+    answers: list[Any] = []
+    for question in QUESTIONS:
+        try:
+            answers.append(question(project))
+        except CloudError as error:
+            answers.append(error.fault)
+    seen = Seen(preflight=preflight_of(project.rights(), *answers))
+    project.close()
+    return seen

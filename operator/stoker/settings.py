@@ -53,6 +53,10 @@ class Settings:
     stack_timeout_minutes: int = field(
         default=60, metadata={"help": "timeout_mins of every stack; it also limits its deletion."}
     )
+    stuck_seconds: float = field(
+        default=3900.0,
+        metadata={"help": "After how long a stack in progress is called stuck and taken up again, seconds."},
+    )
     workers: int = field(default=32, metadata={"help": "VMs worked on at a time."})
     tenant_calls: int = field(default=8, metadata={"help": "OpenStack calls of one tenant at a time."})
     audit_dir: str = field(

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from stoker.api.base import Resource, StatusModel, Time
 from stoker.api.conditions import MESSAGE_LENGTH, Condition, ConditionStatus, ConditionType, merge
+from stoker.api.parts import IngressRule
 from stoker.api.template import VirtualMachineTemplate, object_name
 from stoker.api.tenant import TenantSpec
-from stoker.api.virtualmachine import USER_DATA_BYTES, IngressRule, VirtualMachine, VirtualMachineSpec
+from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachine, VirtualMachineSpec
 
 SMALL = {"template": "ubuntu-basic@v1", "image": "ubuntu-24.04", "flavor": "m1.small"}
 TENANT = {

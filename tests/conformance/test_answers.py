@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 
+from stoker.openstack.base import Credentials, CredentialsEnd
 from stoker.openstack.client import ProjectClient
 from support.clouds import PATIENCE, Account, Bare, error_of
 from support.stacks import create, inputs, settled
@@ -229,3 +231,38 @@ def test_a_credential_makes_no_trust(bare: Bare, owner: Account) -> None:
     answer = bare.session.post(url, json={"trust": trust}, timeout=PATIENCE)
     assert answer.status_code == 403
     assert "Delegated tokens cannot manage trusts" in answer.json()["error"]["message"]
+
+
+def test_an_application_credential_tells_its_own_end_by_keystones_clock(cloud: ProjectClient) -> None:
+    """The restricted one that Stoker is given, with its own token."""
+    end = cloud.credentials_end()
+    assert end.at is None
+    assert end.server_time is not None
+    assert abs((end.server_time - datetime.now(UTC)).total_seconds()) < 120
+
+
+def test_an_application_credential_that_ends_says_when(owner: Account) -> None:
+    with_password = owner.connect(owner.password)
+    access, _ = with_password._orchestration.authorize()
+    at = f"{owner.endpoint.auth_url}/users/{owner.user}/application_credentials"
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=10)
+    wanted = {"name": f"ends-{ends.timestamp():.0f}", "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%S.%f")}
+    made = requests.post(
+        at, json={"application_credential": wanted}, headers={"X-Auth-Token": access.auth_token}, timeout=PATIENCE
+    ).json()["application_credential"]
+    with_password.close()
+    ending = owner.connect(Credentials("application-credential", made["id"], made["secret"]))
+    assert ending.credentials_end().at == ends
+    ending.close()
+
+
+def test_the_limits_of_the_project_are_read(cloud: ProjectClient) -> None:
+    cloud.read_limits()
+    assert {"maxTotalCores", "maxTotalRAMSize", "totalCoresUsed"} <= set(cloud.compute.limits())
+
+
+def test_a_password_that_does_not_end_says_so_with_the_token(owner: Account) -> None:
+    with_password = owner.connect(owner.password)
+    assert with_password.credentials_end() == CredentialsEnd(None)
+    assert with_password.rights().by_password
+    with_password.close()

@@ -248,7 +248,7 @@ def test_what_else_the_project_has(cloud: ProjectClient) -> None:
     assert "cirros" in {image.name for image in cloud.image.images() if image.status == "active"}
     networks = {network.name: network.external for network in cloud.network.networks()}
     assert networks == {"public": True, "private": False}
-    assert cloud.compute.servers() == ()
+    assert cloud.compute.servers().by_id == {}
     assert cloud.compute.key_pairs() == ()
 
 
@@ -290,3 +290,32 @@ def test_a_credential_of_another_project_is_a_mismatch(owner: Account) -> None:
         cloud.heat.list(())
     assert caught.value.fault.code is ErrorCode.PROJECT_MISMATCH
     cloud.close()
+
+
+def test_new_tags_alone_touch_no_resource_and_keep_template_and_parameters(cloud: ProjectClient, name: str) -> None:
+    stack_id = create(cloud, name, inputs(text="kept"), "a-tag-of-its-own")
+    settled(cloud, name, stack_id)
+    before = cloud.heat.resources(name, stack_id)
+
+    assert cloud.heat.adopt(name, stack_id, ("stoker", "stoker-vm=another")).startswith("req-")
+
+    found = settled(cloud, name, stack_id)
+    assert (found.status, found.tags) == ("UPDATE_COMPLETE", frozenset({"stoker", "stoker-vm=another"}))
+    assert [(r.name, r.physical_id, r.status) for r in cloud.heat.resources(name, stack_id)] == [
+        (r.name, r.physical_id, r.status) for r in before
+    ]
+    assert cloud.heat.outputs(name, stack_id).server_id == "kept"
+    cloud.heat.delete(name, stack_id)
+
+
+def test_a_stack_is_found_by_its_id_alone_and_says_which_outputs_it_has(cloud: ProjectClient, name: str) -> None:
+    stack_id, bare = create(cloud, name, inputs(text="x")), create(cloud, f"{name}-bare", inputs(BARE))
+    settled(cloud, name, stack_id)
+    settled(cloud, f"{name}-bare", bare)
+    (found,) = cloud.heat.find_id(stack_id).stacks
+    assert (found.id, found.name) == (stack_id, name)
+    assert cloud.heat.find_id("00000000-0000-4000-8000-000000000000").stacks == ()
+    assert cloud.heat.output_names(name, stack_id) == {"server_id", "private_ip"}
+    assert cloud.heat.output_names(f"{name}-bare", bare) == frozenset()
+    cloud.heat.delete(name, stack_id)
+    cloud.heat.delete(f"{name}-bare", bare)

@@ -13,6 +13,7 @@ from stoker.core.actions import CreateStack, Decision, DeleteStack, Nothing, Out
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER
+from stoker.core.quota import Unjudged
 from stoker.core.stack import Outputs, Unknown
 from stoker.core.status import derive
 from stoker.core.world import World
@@ -43,9 +44,10 @@ def test_status_is_stable(snapshot: World) -> None:
 @ROWS
 def test_conditions_are_ready_and_at_most_one_other(snapshot: World) -> None:
     decision = decide(snapshot)
-    kinds = [condition.type for condition in derive(snapshot, decision).conditions]
+    kinds = [c.type for c in derive(snapshot, decision).conditions if c.type != "Drifted"]
     other = {Outlook.SETTLED: [], Outlook.BLOCKED: ["Stalled"]}.get(decision.outlook, ["Reconciling"])
-    assert kinds == ["Ready", *other]
+    quota = [] if isinstance(snapshot.quota, Unjudged | None) else ["QuotaReserved"]
+    assert kinds == ["Ready", *other, *quota]
 
 
 @ROWS

@@ -10,14 +10,19 @@ from stoker.api.operation import OperationType
 from stoker.audit.files import LONGEST_LINE
 from stoker.core.actions import (
     Action,
+    AdoptStack,
     Claim,
+    ConvergeStack,
     CreateStack,
     Decision,
     DeleteStack,
     Enroll,
+    LookAtResources,
     LookById,
     LookByName,
+    MarkUnhealthy,
     Nothing,
+    PowerServer,
     ReadOutputs,
     Reason,
     Release,
@@ -28,6 +33,7 @@ from stoker.core.actions import (
 from stoker.core.audit import Head, Kind, Outcome, Record, seal
 from stoker.core.inputs import Inputs
 from stoker.core.recorded import LONGEST_NAME, REQUESTED_BY, intent, outcome
+from stoker.core.server import PowerAction
 from stoker.core.world import World
 from support.build import CREATE, DELETE, INPUTS, UID, active, operation, vm, world
 
@@ -50,6 +56,14 @@ def test_a_create_is_recorded_with_operation_attempt_template_and_the_hash_of_it
 
 RECORDED: dict[str, tuple[Action, str, str, str]] = {
     "an update": (UpdateStack(CREATE, 2, "vm-1", "s2", INPUTS), "UpdateStack", CREATE, "s2"),
+    "an adoption": (AdoptStack(CREATE, 2, "legacy-1", "s2"), "AdoptStack", CREATE, "s2"),
+    "an abandoned VM": (Retain(DELETE, SPEC, None, abandoned=True), "Abandon", DELETE, ""),
+    "a deletion that ends with the VM abandoned": (
+        Settle(DELETE, "Succeeded", "Accepted", "s1", retained=True, abandoned=True), "Abandon", DELETE, "s1",
+    ),
+    "a repair of a stack": (ConvergeStack(CREATE, 2, "vm-1", "s2", ()), "ConvergeStack", CREATE, "s2"),
+    "a mark": (MarkUnhealthy("vm-1", "s2", "server"), "MarkUnhealthy", CREATE, "s2"),
+    "a stop": (PowerServer(CREATE, 2, "s2", "server", PowerAction.STOP), "PowerServer", CREATE, "s2"),
     "a delete": (DeleteStack("vm-1", "s2"), "DeleteStack", CREATE, "s2"),
     "a retained stack": (Retain(DELETE, SPEC, "s1"), "Retain", DELETE, "s1"),
     "a delete that ends with the stack retained": (
@@ -65,6 +79,16 @@ def test_what_ends_a_stack_or_our_care_for_it_is_recorded(action, name, operatio
     assert record is not None
     assert (record.action, record.operation, record.stack_id) == (name, operation_id, stack_id)
     assert record.template_version == "ubuntu-basic@v1"
+
+
+def test_what_is_done_within_the_stack_is_told_with_its_operation() -> None:
+    job = operation(OperationType.REPAIR, cause=f"{UID}/1/missing/1")
+    mark = recorded(MarkUnhealthy("vm-1", "s1", "server"), world(active(), operations=(operation(), job)))
+    stop = recorded(PowerServer(CREATE, 2, "s1", "id-1", PowerAction.STOP))
+    assert mark is not None
+    assert stop is not None
+    assert (mark.operation, mark.detail) == (job.metadata.name, "server")
+    assert (stop.attempt, stop.detail) == (2, "stop id-1")
 
 
 def test_a_delete_of_a_deleted_vm_belongs_to_its_delete_operation() -> None:
@@ -84,7 +108,7 @@ def test_the_release_of_what_never_had_a_stack_names_none() -> None:
     "action",
     [
         Nothing(), Enroll(UID), Claim(CREATE, SPEC, 1), Settle(CREATE, "Running", "Accepted"), LookByName(),
-        LookById("s1"), ReadOutputs("s1"),
+        LookById("s1"), ReadOutputs("s1"), LookAtResources("s1"),
     ],
     ids=lambda action: type(action).__name__,
 )  # fmt: skip

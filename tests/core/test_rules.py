@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.test_scenarios import ADOPTING, HELD_ADOPTION, NOBODYS, adoption
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType
 from stoker.core import retry
@@ -16,6 +17,7 @@ from stoker.core.actions import (
     DeleteStack,
     LookById,
     LookByName,
+    LookToAdopt,
     Nothing,
     Outlook,
     PreviewUpdate,
@@ -24,9 +26,10 @@ from stoker.core.actions import (
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
+from stoker.core.quota import Denied, Unjudged
 from stoker.core.stack import Outputs, Preview, Probe
 from stoker.core.world import Accepted, Held, Refused, World
-from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, world
+from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, vm, world
 
 OPEN, OPEN_DELETE = operation(), operation(OperationType.DELETE)
 ACCEPTED = operation(outcome="Accepted", stack_id="s1")
@@ -56,6 +59,14 @@ def named(as_of: float, *stacks) -> World:
 def deleting(status: str, since: float, **more: object) -> World:
     held = replace(HELD_DELETE, since=CLOCK - since)
     return world(GOING, stack(status), operations=(DONE, OPEN_DELETE), held=held, **more)
+
+
+def asked_to_delete(last_effect: float) -> World:
+    """Return the world of a failed deletion that was claimed 3 s ago for a request, and when one was sent last."""
+    machine, delete = active(deleting=True, asked={"retry": "1"}), operation(OperationType.DELETE, retry="1")
+    held = replace(HELD_DELETE, since=CLOCK - 3)
+    known = {"operations": (DONE, delete), "held": held, "last_effect": last_effect, "effects": 1}
+    return world(machine, stack("DELETE_FAILED"), **known)
 
 
 def in_progress(seconds: float, status: str = "CREATE_IN_PROGRESS", **more: object) -> World:
@@ -129,7 +140,7 @@ EDGES: dict[str, tuple[World, type, str]] = {
     "a failed attempt is due at its time": (world(operations=(failed(0.0),)), Claim, "Claiming"),
     "a failed attempt without a time is due": (world(operations=(failed(next_retry_time=None),)), Claim, "Claiming"),
     "an action in progress is not stuck at its time-out": (in_progress(3900), Nothing, "InProgress"),
-    "an action in progress is stuck after its time-out": (in_progress(3901), Nothing, "Stuck"),
+    "an action in progress is stuck after its time-out": (in_progress(3901), Claim, "Stuck"),
     "a clean-up of an old stack that we just asked for is not stuck": (
         in_progress(4300, "DELETE_IN_PROGRESS", last_effect=CLOCK - 2),
         Nothing,
@@ -143,7 +154,7 @@ EDGES: dict[str, tuple[World, type, str]] = {
             clock=CLOCK + 3901,
             listing=listing(stack("DELETE_IN_PROGRESS", created=NOW - timedelta(hours=3)), as_of=CLOCK + 3900),
         ),
-        Nothing,
+        DeleteStack,
         "Stuck",
     ),
     "a clean-up is not stuck at its time-out": (
@@ -222,6 +233,27 @@ EDGES: dict[str, tuple[World, type, str]] = {
         DeleteStack,
         "Deleting",
     ),
+    "a request that the last deletion answered hurries no other": (
+        asked_to_delete(CLOCK - 3),
+        Nothing,
+        "StackFailed",
+    ),
+    "a request that was claimed after the last deletion does": (
+        asked_to_delete(CLOCK - 3.001),
+        DeleteStack,
+        "Deleting",
+    ),
+    "a look at a stack to adopt holds for a minute": (
+        world(ADOPTING, candidate=replace(NOBODYS, as_of=CLOCK - 60)),
+        Claim,
+        "Claiming",
+    ),
+    "a look that began with an adoption's claim is not newer": (
+        world(ADOPTING, operations=(adoption(),), held=replace(HELD_ADOPTION, since=CLOCK - 5), candidate=NOBODYS),
+        LookToAdopt,
+        "Looking",
+    ),
+    "a key of 255 characters is one": (world(vm(asked={"idempotency-key": "k" * 255})), Claim, "Claiming"),
     "the second stack of a VM is deleted while the first one goes": (
         world(GOING, stack("DELETE_IN_PROGRESS"), stack(id="s2"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE),
         DeleteStack,
@@ -252,7 +284,14 @@ def test_a_refusal_that_may_pass_is_recorded_with_its_next_time() -> None:
     refused = Refused(Fault(ErrorCode.RATE_LIMITED, "create: slow down", retry_after=90.0))
     made = settled(world(operations=(OPEN,), held=replace(HELD, sent=True, answer=refused)))
     assert made == Settle(
-        CREATE, "Running", "Failed", None, "RateLimited", "create: slow down", NOW + timedelta(seconds=90)
+        CREATE,
+        "Running",
+        "Failed",
+        None,
+        "RateLimited",
+        "create: slow down",
+        NOW + timedelta(seconds=90),
+        failed_stacks=0,
     )
 
 
@@ -263,10 +302,11 @@ def test_a_refusal_for_good_has_no_next_time() -> None:
 
 
 def test_five_failed_stacks_are_enough() -> None:
-    for attempts, state in ((4, "Running"), (5, "Failed")):
-        create = operation(outcome="Accepted", stack_id="s1", attempts=attempts)
+    for failed_before, state in ((0, "Running"), (3, "Running"), (4, "Failed")):
+        create = operation(outcome="Accepted", stack_id="s1", failed_stacks=failed_before)
         made = settled(world(None, stack("CREATE_FAILED"), operations=(create,)))
         assert (made.state, made.stack_id, made.error) == (state, "s1", "StackFailed")
+        assert made.failed_stacks == failed_before + 1
 
 
 def test_an_operation_s_record_says_how_it_ended() -> None:
@@ -298,7 +338,12 @@ def test_what_acts_is_followed_by_a_pass_and_needs_no_time() -> None:
 
 def test_refusals_do_not_count_as_failed_stacks() -> None:
     held = replace(HELD, attempt=99, sent=True, answer=Refused(Fault(ErrorCode.CLOUD_UNAVAILABLE, "down")))
-    assert settled(world(operations=(operation(attempts=99),), held=held)).state == "Running"
+    made = settled(world(operations=(operation(attempts=99, failed_stacks=4),), held=held))
+    assert (made.state, made.failed_stacks) == ("Running", 4)
+    reopened = operation(attempts=99, failed_stacks=5)
+    assert settled(world(operations=(reopened,), held=held)).state == "Running"
+    after_refusals = operation(outcome="Accepted", stack_id="s1", attempts=99)
+    assert settled(world(None, stack("CREATE_FAILED"), operations=(after_refusals,))).state == "Running"
 
 
 def test_the_next_attempt_is_of_the_same_operation() -> None:
@@ -333,3 +378,11 @@ def test_pauses_end_when_their_reason_does() -> None:
     assert decide(world(operations=(failed(42),))).requeue_after == pytest.approx(42)
     late = world(operations=(OPEN,), unresolved_since=CLOCK - 200, listing=listing(as_of=CLOCK - 90))
     assert decide(late).requeue_after == pytest.approx(1)
+
+
+def test_whom_the_quota_refused_is_not_looked_at_again_by_time() -> None:
+    no_room = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"))
+    unknown = Denied(Fault(ErrorCode.FLAVOR_NOT_FOUND, "size not known"))
+    assert decide(world(quota=no_room)).requeue_after is None
+    assert decide(world(quota=unknown)).requeue_after
+    assert not decide(world(quota=Unjudged())).moving

@@ -7,17 +7,21 @@ from datetime import timedelta
 
 import pytest
 
+from core.job_scenarios import JOB_ROWS
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
-from stoker.api.virtualmachine import VirtualMachine
+from stoker.api.quota import Amounts
+from stoker.api.virtualmachine import StackStatus, VirtualMachine
 from stoker.core import decide as specification
 from stoker.core.actions import (
+    AdoptStack,
     Claim,
     CreateStack,
     DeleteStack,
     Enroll,
     LookById,
     LookByName,
+    LookToAdopt,
     Nothing,
     Outlook,
     PreviewUpdate,
@@ -29,10 +33,14 @@ from stoker.core.actions import (
     UpdateStack,
 )
 from stoker.core.catalog import Part
+from stoker.core.common import call_failed
 from stoker.core.decide import ABSENT, PRESENT, RULES, decide
 from stoker.core.faults import Fault
 from stoker.core.findings import Findings
-from stoker.core.stack import Outputs, Plan, Preview, Probe, Stack, Unknown
+from stoker.core.identity import operation_name
+from stoker.core.inputs import spec_hash
+from stoker.core.quota import Denied, Reserved, Unjudged
+from stoker.core.stack import Candidate, Outputs, Plan, Preview, Probe, Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import (
     CLOCK,
@@ -57,6 +65,8 @@ def update(generation: int = 2, **status: object) -> VirtualMachineOperation:
     return operation(OperationType.UPDATE, cause=f"{UID}/{generation}", generation=generation, **status)
 
 
+NO_ROOM = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"), frozenset({"vms"}))
+RESERVED = Reserved(Amounts(vms=1), Amounts(vms=1))
 DOWN = Fault(ErrorCode.CLOUD_UNAVAILABLE, "list stacks: HTTP 503")
 NO_FLAVOR = Fault(ErrorCode.FLAVOR_NOT_FOUND, "create stack: no flavor")
 UNKNOWN_NAME = Findings(
@@ -92,21 +102,45 @@ def edited(
     return world(machine or active(generation=2), made or stack(inputs="other"), **known)
 
 
+NOW_PLEASE, PAUSE, LET_GO = {"retry": "1"}, {"paused": "true"}, {"abandon": UID}
+OTHER_SPEC = vm(spec={"flavor": "m1.small"})
 HELD = Held(CREATE, 1, since=CLOCK - 10)
 SENT = replace(HELD, sent=True)
 OPEN = operation()
 ACCEPTED = operation(outcome="Accepted", stack_id="s1")
 WAITING = operation(outcome="Failed", last_error="NoValidHost", message="full", next_retry_time=LATER)
+RECORD = {"outcome": "Failed", "last_error": "NoValidHost", "message": "full", "next_retry_time": LATER}
 DUE = operation(outcome="Failed", last_error="NoValidHost", message="full", next_retry_time=EARLIER)
 DEAD = operation(state="Failed", outcome="Failed", last_error="StackFailed", message="broken", stack_id="s1")
 DONE = operation(state="Succeeded", outcome="Accepted", stack_id="s1")
-OPEN_DELETE = operation(OperationType.DELETE)
+OPEN_DELETE, ASKED_DELETE = operation(OperationType.DELETE), operation(OperationType.DELETE, attempts=1, retry="1")
 HELD_DELETE = Held(DELETE, 1, since=CLOCK - 10)
 LOOKED = listing(as_of=CLOCK - 5)
 GONE = Probe(CLOCK - 1, "s1", None)
 OLD_ID = replace(IDENTITY, id="22222222-2222-4222-8222-222222222222")
 GOING = vm(deleting=True)
 WAS_ACTIVE = active(deleting=True)
+RETAINING = active(deleting=True, spec={"deletionPolicy": "Retain"})
+
+
+ADOPTING = vm(asked={"adopt-stack": "a1"})
+FOUND = stack(id="a1", ours=False, name="legacy-1", tags=frozenset({"env=prod"}))
+NOBODYS = Candidate(CLOCK - 5, "a1", FOUND, frozenset({"server_id", "private_ip", "public_ip"}))
+ADOPTION = operation_name("web-1", UID, OperationType.CREATE, "adopt/a1/1")
+HELD_ADOPTION = Held(ADOPTION, 1, since=CLOCK - 10)
+
+
+def adoption(generation: int = 1, **status: object) -> VirtualMachineOperation:
+    """Return the create that adopts the stack."""
+    made = operation(cause=f"adopt/a1/{generation}", generation=generation, **status)
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"stack_name": "legacy-1"})})
+
+
+LATE_ADOPTION = adoption(outcome="Failed", last_error="Timeout", message="lost", next_retry_time=LATER)
+DUE_ADOPTION = adoption(outcome="Failed", last_error="Timeout", message="lost", next_retry_time=EARLIER)
+DEAD_ADOPTION = adoption(state="Failed", outcome="Failed", last_error="InvalidSpec", message="no")
+KEYED = vm(asked={"idempotency-key": "k1"})
+HOLDER = operation(cause="")
 
 Row = tuple[World, type, str, Outlook]
 P, S, B, R, U = Outlook.PROGRESSING, Outlook.SETTLED, Outlook.BLOCKED, Outlook.RETRYING, Outlook.UNKNOWN
@@ -128,6 +162,20 @@ PRESENT_ROWS: dict[str, Row] = {
     "a stack that became complete is applied, whatever the names": (
         world(None, stack(), operations=(DONE,), outputs=OUTPUTS, findings=UNKNOWN_NAME), Nothing, "Active", S),
     "an Active VM stays so when its flavor is deleted": (world(active(), stack(), findings=UNKNOWN_NAME), Nothing, "Active", S),
+    "a VM that the quota has no room for is parked": (world(quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "a VM that nobody judged yet waits for the quota": (world(quota=Unjudged()), Nothing, "Reserving", P),
+    "a VM whose place is reserved is claimed": (world(quota=RESERVED), Claim, "Claiming", P),
+    "a VM that has a stack runs on, whatever the quota has room for": (
+        world(active(), stack(), operations=(DONE,), quota=NO_ROOM), Nothing, "Active", S),
+    "an edit that the quota has no room for leaves the VM as it is": (edited(quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "an edit whose difference is reserved is previewed": (edited(quota=RESERVED, preview=None), PreviewUpdate, "Previewing", P),
+    "a claim whose VM asks for more than there is room for fails": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, quota=NO_ROOM), Settle, "QuotaExceeded", B),
+    "a claim whose VM was edited waits for the quota": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, quota=Unjudged()), Nothing, "Reserving", P),
+    "a failed create is not claimed again without room": (world(operations=(DUE,), quota=NO_ROOM), Nothing, "QuotaExceeded", B),
+    "a missing stack is not made anew without room": (
+        world(active(), operations=(DONE,), probe=GONE, quota=NO_ROOM), Nothing, "QuotaExceeded", B),
     "what cannot be listed is unknown": (world(listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
     "before the first listing nothing is known, and nothing is wrong": (
         world(active(), listing=None), Nothing, "Looking", P),
@@ -160,7 +208,7 @@ PRESENT_ROWS: dict[str, Row] = {
     "a stack that appears settles an open create": (world(None, stack("CREATE_IN_PROGRESS"), operations=(OPEN,)), Settle, "Adopting", P),
     "a stack in progress is left alone": (world(None, stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)), Nothing, "InProgress", P),
     "a stack in progress for hours is stuck": (
-        world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Nothing, "Stuck", B),
+        world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Claim, "Stuck", P),
     "an unrecorded stack that is going is waited for": (world(None, stack("DELETE_IN_PROGRESS")), Nothing, "InProgress", P),
     "an unfinished stack without an operation gets one": (world(None, stack("CREATE_FAILED")), Claim, "Claiming", P),
     "a failed create is recorded with the resource's reason": (
@@ -320,7 +368,7 @@ PRESENT_ROWS: dict[str, Row] = {
         Nothing, "InProgress", P),
     "an update whose engine died is stuck": (
         edited(SENT_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE, created=NOW, updated=LONG_AGO)),
-        Nothing, "Stuck", B),
+        Claim, "Stuck", P),
     "of an update that failed for good outputs are read too": (
         edited(DEAD_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE), outputs=None), ReadOutputs, "ReadingOutputs", P),
     "a failed stack that nobody edited waits for a person": (
@@ -349,6 +397,129 @@ PRESENT_ROWS: dict[str, Row] = {
         world(active(), operations=(DONE,), probe=Probe(CLOCK - 1, "s1", stack(ours=False))), Nothing, "OwnershipLost", B),
     "a stack that was there a while ago is looked at again": (
         world(active(), operations=(DONE,), probe=Probe(CLOCK - 60, "s1", stack(ours=False))), LookById, "Looking", P),
+    "a stack to adopt is looked at first": (world(ADOPTING), LookToAdopt, "Looking", P),
+    "a look at another stack to adopt does not count": (
+        world(ADOPTING, candidate=replace(NOBODYS, stack_id="a2")), LookToAdopt, "Looking", P),
+    "a look at the stack to adopt from a while ago does not count": (
+        world(ADOPTING, candidate=replace(NOBODYS, as_of=CLOCK - 61)), LookToAdopt, "Looking", P),
+    "the adoption of a stack that is nobody's is claimed": (world(ADOPTING, candidate=NOBODYS), Claim, "Claiming", P),
+    "a stack that is somebody's is not adopted, and nothing is stored": (
+        world(ADOPTING, candidate=replace(NOBODYS, stack=None)), Nothing, "AdoptionRefused", B),
+    "a VM that is not admitted adopts nothing": (
+        world(ADOPTING, operations=(DUE_ADOPTION,), candidate=NOBODYS, admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "a claimed adoption is sent after a look": (
+        world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS), AdoptStack, "Adopting", P),
+    "a look from before the claim does not count for an adoption": (
+        world(ADOPTING, operations=(adoption(),), held=replace(HELD_ADOPTION, since=CLOCK - 4), candidate=NOBODYS),
+        LookToAdopt, "Looking", P),
+    "a claimed adoption looks first": (world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION), LookToAdopt, "Looking", P),
+    "a stack that became somebody's since the claim is not adopted": (
+        world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS, claimant="team-b/web-1"),
+        Settle, "AdoptionRefused", B),
+    "a claimed adoption that is not admitted any more fails": (
+        world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS, admission=NO_TENANT),
+        Settle, "TenantNotFound", B),
+    "a claimed adoption that is not asked for any more fails": (
+        world(operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS), Settle, "AdoptionRefused", B),
+    "an adoption without an answer may still land": (
+        world(ADOPTING, operations=(adoption(),), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "our tags settle an adoption": (
+        world(ADOPTING, stack("UPDATE_IN_PROGRESS", id="a1", name="legacy-1"), operations=(adoption(),)), Settle, "Adopting", P),
+    "an adoption in progress is left alone": (
+        world(ADOPTING, stack("UPDATE_IN_PROGRESS", id="a1", name="legacy-1"), operations=(adoption(outcome="Accepted", stack_id="a1"),)),
+        Nothing, "InProgress", P),
+    "an adopted stack that is not like the spec is previewed, not rebuilt": (
+        world(ADOPTING, stack("UPDATE_COMPLETE", id="a1", name="legacy-1", inputs="adopted"), outputs=OUTPUTS,
+              operations=(adoption(state="Succeeded", outcome="Accepted", stack_id="a1"),)), PreviewUpdate, "Previewing", P),
+    "a failed adoption waits for its time": (world(ADOPTING, operations=(LATE_ADOPTION,), candidate=NOBODYS), Nothing, "Timeout", R),
+    "a failed adoption is claimed again when due": (world(ADOPTING, operations=(DUE_ADOPTION,), candidate=NOBODYS), Claim, "Claiming", P),
+    "a failed adoption looks again when due": (world(ADOPTING, operations=(DUE_ADOPTION,)), LookToAdopt, "Looking", P),
+    "an adoption that failed for good waits for an edit": (
+        world(ADOPTING, operations=(DEAD_ADOPTION,), candidate=NOBODYS), Nothing, "InvalidSpec", B),
+    "an edit of it is another adoption": (
+        world(vm(asked={"adopt-stack": "a1"}, generation=2), operations=(DEAD_ADOPTION,), candidate=NOBODYS), Claim, "Claiming", P),
+    "an edit ends an open adoption first": (
+        world(vm(asked={"adopt-stack": "a1"}, generation=2), operations=(DUE_ADOPTION,), candidate=NOBODYS), Settle, "Claiming", P),
+    "an adoption that is not asked for any more is ended before a stack is made": (
+        world(operations=(DUE_ADOPTION,)), Settle, "Claiming", P),
+    "a create that failed for good gives way to an adoption": (
+        world(ADOPTING, operations=(operation(state="Failed", outcome="Failed", last_error="InvalidSpec"),), candidate=NOBODYS),
+        Claim, "Claiming", P),
+    "a VM whose stack is gone makes a new one, whatever it adopted once": (
+        world(active(asked={"adopt-stack": "a1"}), operations=(DONE,), probe=GONE), Claim, "StackMissing", R),
+    "a failed create of a VM that had a stack adopts nothing": (
+        world(vm(asked={"adopt-stack": "a1"}), operations=(operation(outcome="Failed", stack_id="s1", next_retry_time=EARLIER),)),
+        Claim, "Claiming", P),
+    "a VM with a stack in its status adopts none": (
+        world(active(asked={"adopt-stack": "a1"}), operations=(operation(OperationType.DELETE, cause="x"),)), LookById, "Looking", P),
+    "a key that another VM's create has makes no second stack": (world(KEYED, key_holder=HOLDER), Nothing, "IdempotencyConflict", B),
+    "a key that is too long is refused": (world(vm(asked={"idempotency-key": "k" * 256})), Nothing, "InvalidSpec", B),
+    "a key on two lines is refused": (world(vm(asked={"idempotency-key": "k\nk"})), Nothing, "InvalidSpec", B),
+    "a key that nobody else has is claimed": (world(KEYED), Claim, "Claiming", P),
+    "the holder of a key means nothing to a VM without one": (world(key_holder=HOLDER), Claim, "Claiming", P),
+    "the holder of a key means nothing to a VM with a create": (
+        world(KEYED, operations=(WAITING,), key_holder=HOLDER), Nothing, "NoValidHost", B),
+    "the holder of a key means nothing to a VM with a recorded stack": (
+        world(active(asked={"idempotency-key": "k1"}), key_holder=HOLDER), LookById, "Looking", P),
+    "the holder of a key means nothing to a VM with a stack": (
+        world(KEYED, stack(), outputs=OUTPUTS, key_holder=HOLDER), Nothing, "Active", S),
+    "a paused VM asks for nothing": (world(vm(asked=PAUSE)), Nothing, "Paused", B),
+    "only true pauses a VM": (world(vm(asked={"paused": "yes"})), Claim, "Claiming", P),
+    "a paused VM that is as its spec asks is ready": (world(active(asked=PAUSE), stack(), operations=(DONE,)), Nothing, "Paused", S),
+    "a paused VM that cannot be seen is unknown": (
+        world(active(asked=PAUSE), operations=(DONE,), listing=Unknown(DOWN)), Nothing, "Paused", U),
+    "a paused VM gets its identity": (world(vm(enrolled=False, asked=PAUSE)), Enroll, "Enrolling", P),
+    "what Heat answered is recorded for a paused VM": (
+        world(vm(asked=PAUSE), operations=(OPEN,), held=replace(SENT, answer=Accepted("s1"))), Settle, "Adopting", P),
+    "a paused VM waits for a listing like any other": (world(active(asked=PAUSE), listing=None), Nothing, "Looking", P),
+    "no look is made for a paused VM": (world(active(asked=PAUSE), operations=(DONE,)), Nothing, "Paused", B),
+    "a stack in progress under a paused VM waits for a person": (
+        world(vm(asked=PAUSE), stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)), Nothing, "Paused", B),
+    "a failed attempt is tried at once when asked": (world(vm(asked=NOW_PLEASE), operations=(WAITING,)), Claim, "Claiming", P),
+    "a failed operation is tried again when asked": (world(vm(asked=NOW_PLEASE), operations=(DEAD,)), Claim, "Claiming", P),
+    "what failed is cleaned up at once when asked": (
+        world(vm(asked=NOW_PLEASE), stack("CREATE_FAILED"), operations=(DEAD,)), DeleteStack, "CleaningUp", P),
+    "a request counts once": (
+        world(vm(asked=NOW_PLEASE), operations=(operation(**{**RECORD, "retry": "1"}),)), Nothing, "NoValidHost", B),
+    "a request counts once, also when its operation is gone": (
+        world(vm(asked=NOW_PLEASE, retry="1"), operations=(WAITING,)), Nothing, "NoValidHost", B),
+    "a request that was taken back is none": (
+        world(vm(retry="1"), operations=(operation(**{**RECORD, "retry": "1"}),)), Nothing, "NoValidHost", B),
+    "a VM without a status is settled, admitted or not": (
+        world(None, stack(of=vm()), outputs=OUTPUTS, admission=NO_TENANT), Nothing, "Active", S),
+    "a request hurries no answer": (
+        world(vm(asked=NOW_PLEASE), operations=(OPEN,), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "a failed update is tried at once when asked": (
+        edited(LATE_UPDATE, machine=active(generation=2, asked=NOW_PLEASE)), Claim, "Claiming", P),
+    "an update that failed for good is tried again when asked": (
+        edited(DEAD_UPDATE, machine=active(generation=2, asked=NOW_PLEASE)), Claim, "Claiming", P),
+    "a refused edit is asked about again when asked": (
+        edited(preview=replace(PLAN, plan=NO_FLAVOR), machine=active(generation=2, asked=NOW_PLEASE)), PreviewUpdate, "Previewing", P),
+    "a refused edit is asked about once for a request": (
+        edited(preview=replace(PLAN, plan=NO_FLAVOR, retry="1"), machine=active(generation=2, asked=NOW_PLEASE)),
+        Nothing, "FlavorNotFound", B),
+    "a create whose answer was lost fails with why it was": (
+        world(operations=(OPEN,), held=replace(SENT, answer=Lost(DOWN)), unresolved_since=CLOCK - 200), Settle, "CloudUnavailable", R),
+    "a create that was sent and not answered fails with a time-out": (
+        world(operations=(OPEN,), held=SENT, unresolved_since=CLOCK - 200), Settle, "Timeout", R),
+    "an update whose answer was lost fails with why it was": (
+        edited(OPEN_UPDATE, held=replace(HELD_UPDATE, sent=True, answer=Lost(DOWN)), unresolved_since=CLOCK - 200),
+        Settle, "CloudUnavailable", R),
+    "a VM without a status, whose Secret changed since, is not edited": (
+        world(None, stack(inputs="other", of=vm()), outputs=OUTPUTS, preview=PLAN), Nothing, "Active", S),
+    "a stack that was asked for with another spec is updated": (
+        world(None, stack(inputs="other", of=OTHER_SPEC), outputs=OUTPUTS, preview=PLAN), Claim, "Claiming", P),
+    "a stack that was asked for with another spec is updated, also to the same inputs": (
+        world(None, stack(of=OTHER_SPEC), outputs=OUTPUTS), PreviewUpdate, "Previewing", P),
+    "an older update that landed after all is noticed": (
+        edited(GOOD_UPDATE, machine=active(generation=2, applied_generation=2),
+               made=stack("UPDATE_COMPLETE", inputs="other", of=OTHER_SPEC)), Claim, "Claiming", P),
+    "an update to this spec that failed is tried again": (
+        edited(DUE_UPDATE, made=stack("UPDATE_FAILED", inputs="other", by=UPDATE, of=vm())), Claim, "Claiming", P),
+    "an update is over when the stack was asked for with its spec, whatever the Secret is now": (
+        edited(SENT_UPDATE, made=stack("UPDATE_COMPLETE", inputs="other", of=vm())), Settle, "Adopting", P),
+    "an update is over when the stack was asked for with its spec, and failed before": (
+        edited(LATE_UPDATE, made=stack("UPDATE_COMPLETE", inputs="other", of=vm())), Settle, "Claiming", P),
 }  # fmt: skip
 
 ABSENT_ROWS: dict[str, Row] = {
@@ -442,12 +613,69 @@ ABSENT_ROWS: dict[str, Row] = {
     "a failed attempt's stack that is gone is not looked for": (
         world(GOING, operations=(operation(outcome="Failed", stack_id="s1"),)), Settle, "Deleting", P),
     "an open create is ended when nothing came of it": (world(GOING, operations=(WAITING,)), Settle, "Deleting", P),
+    "a deletion that failed is claimed again when asked": (
+        world(active(deleting=True, asked=NOW_PLEASE), stack("DELETE_FAILED"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE,
+              last_effect=CLOCK - 3, effects=1), Claim, "Deleting", P),
+    "and then sent at once": (
+        world(active(deleting=True, asked=NOW_PLEASE), stack("DELETE_FAILED"), operations=(DONE, ASKED_DELETE),
+              held=replace(HELD_DELETE, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), DeleteStack, "Deleting", P),
+    "a request that another process answered hurries nothing": (
+        world(active(deleting=True), stack("DELETE_FAILED"), operations=(DONE, ASKED_DELETE),
+              held=replace(HELD_DELETE, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), Nothing, "StackFailed", R),
+    "in a namespace that is going no request is claimed": (
+        world(active(deleting=True, asked=NOW_PLEASE), stack("DELETE_FAILED"), operations=(DONE,), claimable=False,
+              held=replace(HELD, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), Nothing, "StackFailed", R),
+    "a deletion that was claimed and not asked for waits": (
+        world(WAS_ACTIVE, stack("DELETE_FAILED"), operations=(DONE, OPEN_DELETE),
+              held=replace(HELD_DELETE, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), Nothing, "StackFailed", R),
+    "a request to try now does not claim an ended deletion": (
+        world(active(deleting=True, asked=NOW_PLEASE), stack(),
+              operations=(DONE, operation(OperationType.DELETE, state="Succeeded", outcome="Accepted"))), DeleteStack, "Deleting", P),
+    "a paused VM that is deleted stays": (world(vm(deleting=True, asked=PAUSE)), Nothing, "Paused", B),
+    "a paused VM's stack is not deleted": (
+        world(active(deleting=True, asked=PAUSE), stack(), operations=(DONE, OPEN_DELETE), held=HELD_DELETE), Nothing, "Paused", B),
+    "a paused VM's stack is not recorded as retained": (
+        world(active(deleting=True, asked=PAUSE, spec={"deletionPolicy": "Retain"}), stack(), operations=(DONE, OPEN_DELETE)),
+        Nothing, "Paused", B),
+    "a paused VM is not abandoned": (
+        world(active(deleting=True, asked={**PAUSE, **LET_GO}), operations=(DONE,), listing=Unknown(DOWN)), Nothing, "Paused", B),
+    "an abandoned VM is recorded, seen or not": (
+        world(active(deleting=True, asked=LET_GO), operations=(DONE,), listing=Unknown(DOWN)), Retain, "Abandoned", P),
+    "an abandoned VM's deletion ends without a call": (
+        world(active(deleting=True, asked=LET_GO), stack(), operations=(DONE, OPEN_DELETE), held=HELD_DELETE), Settle, "Abandoned", P),
+    "an abandoned VM that is recorded goes": (
+        world(active(deleting=True, asked=LET_GO), stack(), operations=(DONE, operation(OperationType.DELETE, state="Succeeded"))),
+        Release, "Abandoned", P),
+    "no operation outlives an abandoned VM": (
+        world(active(deleting=True, asked=LET_GO), operations=(OPEN, operation(OperationType.DELETE, state="Succeeded"))),
+        Settle, "Deleting", P),
+    "in a namespace that is going, an abandoned VM goes without a record": (
+        world(active(deleting=True, asked=LET_GO), stack(), operations=(DONE,), claimable=False), Release, "Abandoned", P),
+    "a VM is not abandoned by another's id": (
+        world(active(deleting=True, asked={"abandon": "other"}), operations=(DONE,), listing=Unknown(DOWN)), Nothing, "CloudUnavailable", U),
+    "a protected VM keeps its stack": (
+        world(active(deleting=True, spec={"terminationProtection": True}), stack(), operations=(DONE,)), Nothing, "TerminationProtected", B),
+    "a protected VM may be abandoned": (
+        world(active(deleting=True, asked=LET_GO, spec={"terminationProtection": True}), stack(), operations=(DONE,)),
+        Retain, "Abandoned", P),
+    "a stack is not left behind while an update may still land": (
+        world(RETAINING, stack(), operations=(DONE, OPEN_UPDATE), unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "a stack is not left behind while an update whose answer was lost may still land": (
+        world(RETAINING, stack(), operations=(DONE, OPEN_UPDATE), held=replace(HELD_UPDATE, sent=True, answer=Lost(DOWN)),
+              unresolved_since=CLOCK - 60), Nothing, "AwaitingAnswer", P),
+    "an update that was not sent is not waited for": (
+        world(RETAINING, stack(), operations=(DONE, OPEN_UPDATE), held=HELD_UPDATE, unresolved_since=CLOCK - 60), Retain, "Retained", P),
+    "an update that was answered is not waited for": (
+        world(RETAINING, stack(), operations=(DONE, SENT_UPDATE), unresolved_since=CLOCK - 60), Retain, "Retained", P),
+    "what is deleted waits for no update": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_UPDATE), unresolved_since=CLOCK - 60), Claim, "Deleting", P),
     "what is gone is released": (world(WAS_ACTIVE, operations=(DONE,), probe=GONE), Release, "Deleted", P),
     "a foreign stack of our name does not hold the object": (
         world(GOING, stack(ours=False), operations=(operation(state="Failed", outcome="Failed", last_error="NoValidHost"),)),
         Release, "Deleted", P),
 }  # fmt: skip
 
+PRESENT_ROWS |= JOB_ROWS
 SCENARIOS = {**PRESENT_ROWS, **ABSENT_ROWS}
 
 
@@ -527,7 +755,7 @@ def test_a_refused_update_names_what_it_would_cost() -> None:
 
 
 def test_after_five_failed_stacks_the_operation_fails_for_good() -> None:
-    tired = operation(outcome="Accepted", stack_id="s1", attempts=5)
+    tired = operation(outcome="Accepted", stack_id="s1", attempts=5, failed_stacks=4)
     decision = decide(world(None, stack("CREATE_FAILED", reason="Resource CREATE failed: oops"), operations=(tired,)))
     assert isinstance(decision.action, Settle)
     assert (decision.action.state, decision.outlook) == ("Failed", B)
@@ -561,3 +789,164 @@ def test_the_identity_is_the_vm_s_first_uid() -> None:
     decision = decide(world(vm(enrolled=False)))
     assert decision.action == Enroll(UID)
     assert decision.reason is Reason.ENROLLING
+
+
+def test_an_abandoned_stack_is_recorded_by_its_id_as_far_as_it_is_known() -> None:
+    recorded = decide(world(active(deleting=True, asked=LET_GO), operations=(DONE,))).action
+    listed = decide(world(vm(deleting=True, asked=LET_GO), stack(id="s7"))).action
+    unknown = decide(world(vm(deleting=True, asked=LET_GO), operations=(OPEN,))).action
+    assert isinstance(recorded, Retain)
+    assert isinstance(listed, Retain)
+    assert isinstance(unknown, Retain)
+    assert [recorded.stack_id, listed.stack_id, unknown.stack_id] == ["s1", "s7", None]
+    assert recorded.abandoned
+    said = decide(world(active(deleting=True, asked=LET_GO), operations=(DONE,))).message
+    assert said == "Abandoned: stack s1 is left as it is."
+    assert decide(world(vm(deleting=True, asked=LET_GO), operations=(OPEN,))).message == "Abandoned: no stack is known."
+    retained = decide(world(RETAINING, stack(), operations=(DONE,))).action
+    assert isinstance(retained, Retain)
+    assert not retained.abandoned
+
+
+def test_whatever_holds_a_deletion_its_message_says_how_a_person_lets_go() -> None:
+    blocked = decide(world(WAS_ACTIVE, operations=(DONE,), listing=Unknown(DOWN)))
+    assert f"with the annotation stoker.dev/abandon={UID} the object goes, and the stack s1 is left" in blocked.message
+    unknown = decide(world(GOING, identity=OLD_ID, listing=Unknown(DOWN)))
+    assert "the object goes, and what is in Heat is left." in unknown.message
+    going = decide(world(WAS_ACTIVE, stack("DELETE_IN_PROGRESS"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE))
+    assert "abandon" not in going.message
+    assert "abandon" not in decide(world(WAS_ACTIVE, stack(), operations=(DONE,))).message
+    assert "abandon" not in decide(world(active(), operations=(DONE,), listing=Unknown(DOWN))).message
+    failed = call_failed(world(WAS_ACTIVE), DOWN, 1)
+    assert f"stoker.dev/abandon={UID}" in failed.message
+    assert "abandon" not in call_failed(world(active()), DOWN, 1).message
+
+
+def test_a_wrong_id_abandons_nothing_and_that_is_said() -> None:
+    wrong = active(deleting=True, asked={"abandon": "other"})
+    decision = decide(world(wrong, stack("DELETE_IN_PROGRESS"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE))
+    assert decision.message.endswith(
+        f"The annotation stoker.dev/abandon does nothing: its value is not this VM's id, {UID}."
+    )
+    assert "annotation" not in decide(world(wrong, stack(), operations=(DONE,))).message
+    right = vm(enrolled=False, deleting=True, asked=LET_GO)
+    assert "annotation" not in decide(world(right)).message
+
+
+def test_a_paused_vm_says_what_it_would_be_doing() -> None:
+    decision = decide(world(vm(asked=PAUSE), operations=(WAITING,)))
+    assert decision.message.startswith(
+        "Nothing is asked of OpenStack while the annotation stoker.dev/paused is true. full"
+    )
+    assert decision.fault is not None
+    moving = decide(world(vm(asked=PAUSE), stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,)))
+    assert (moving.moving, decide(world(vm(asked=PAUSE))).moving) == (True, False)
+    assert not decide(world(active(asked=PAUSE), stack(), operations=(DONE,))).moving
+
+
+def test_every_claim_answers_the_request_that_there_is() -> None:
+    first = decide(world(vm(asked=NOW_PLEASE)))
+    again = decide(world(vm(asked=NOW_PLEASE), operations=(WAITING,)))
+    update_claim = decide(edited(machine=active(generation=2, asked=NOW_PLEASE)))
+    delete = decide(world(active(deleting=True, asked=NOW_PLEASE), stack(), operations=(DONE,)))
+    for decision in (first, again, update_claim, delete):
+        assert isinstance(decision.action, Claim)
+        assert decision.action.retry == "1"
+    assert isinstance(again.action, Claim)
+    assert (again.action.operation, again.action.attempt) == (CREATE, 2)
+    none = decide(world(vm(asked={"retry": ""}))).action
+    assert isinstance(none, Claim)
+    assert none.retry is None
+
+
+def test_the_preview_of_an_unmade_volume_s_deletion_costs_nothing() -> None:
+    volume = {"volume_0": "OS::Cinder::Volume"}
+    gone = Plan(deleted=("volume_0",), types=volume)
+    assert (gone.losses, replace(gone, unmade=frozenset(volume)).losses) == (("volume_0 (deleted)",), ())
+    assert Plan(replaced=("volume_0",), types=volume, unmade=frozenset(volume)).losses == ("volume_0 (replaced)",)
+
+
+def test_what_changed_without_an_edit_is_said_and_left() -> None:
+    changed = world(active(), stack(inputs="other", of=vm()), operations=(DONE,))
+    assert "changed since; the next edit applies it" in decide(changed).message
+    assert "changed since" not in decide(world(active(), stack(), operations=(DONE,))).message
+    assert "changed since" not in decide(replace(changed, admission=NO_TENANT)).message
+    known = StackStatus(name="n", id="s1", outdated=True)
+    settled = world(active(stack=known), stack(inputs="other", of=vm()), operations=(DONE,), admission=NO_TENANT)
+    assert "changed since" in decide(settled).message
+    assert not world(active(generation=2), stack(inputs="other")).outdated
+
+
+def test_a_stack_that_is_not_adopted_is_told_all_that_it_lacks() -> None:
+    def lacks(candidate: Candidate, **more: object) -> str:
+        return decide(world(ADOPTING, candidate=candidate, **more)).message
+
+    assert "the Tenant's project has no such stack" in lacks(replace(NOBODYS, stack=None))
+    foreign = replace(FOUND, tags=frozenset({"stoker", "stoker-cluster=b", "stoker-vm=2", "stoker-obj=3", "x"}))
+    owners = "(stoker-cluster=b, stoker-obj=3, stoker-vm=2)"
+    assert f"the tags of another owner {owners}" in lacks(replace(NOBODYS, stack=foreign))
+    assert "in another project" in lacks(replace(NOBODYS, stack=replace(FOUND, project="other")))
+    assert "team-b/web-1 has it, or asked for it first" in lacks(NOBODYS, claimant="team-b/web-1")
+    broken = lacks(replace(NOBODYS, stack=replace(FOUND, status="UPDATE_FAILED"), outputs=frozenset()))
+    assert "it is UPDATE_FAILED, and not complete" in broken
+    assert "lacks the outputs" not in broken
+    bare = lacks(replace(NOBODYS, outputs=frozenset({"private_ip"})))
+    assert "not adopted: it lacks the outputs public_ip, server_id. Mend what is missing" in bare
+
+
+def test_an_adoption_is_of_the_stack_as_it_was_found() -> None:
+    claim = decide(world(ADOPTING, candidate=NOBODYS)).action
+    assert isinstance(claim, Claim)
+    assert (claim.operation, claim.spec.cause, claim.spec.stack_name) == (ADOPTION, "adopt/a1/1", "legacy-1")
+    assert (claim.spec.sequence, claim.stack_id) == (1, None)
+    held = world(ADOPTING, operations=(adoption(),), held=HELD_ADOPTION, candidate=NOBODYS)
+    assert decide(held).action == AdoptStack(ADOPTION, 1, "legacy-1", "a1")
+    again = decide(world(ADOPTING, operations=(DUE_ADOPTION,), candidate=NOBODYS)).action
+    assert again == Claim(ADOPTION, DUE_ADOPTION.spec, 2)
+    edit = decide(world(vm(asked={"adopt-stack": "a1"}, generation=2), operations=(DEAD_ADOPTION,), candidate=NOBODYS))
+    assert isinstance(edit.action, Claim)
+    assert (edit.action.spec.cause, edit.action.spec.sequence, edit.action.attempt) == ("adopt/a1/2", 2, 1)
+
+
+def test_a_stack_is_known_by_the_name_that_was_recorded_or_seen() -> None:
+    done = adoption(state="Succeeded", outcome="Accepted", stack_id="a1")
+    recorded = active(stack=StackStatus(name="legacy-1", id="a1"))
+    assert world(operations=(done,)).name_of("a1") == "legacy-1"
+    assert world(recorded).name_of("a1") == "legacy-1"
+    assert world(recorded).name_of("s2") == IDENTITY.stack_name
+    assert world(None, stack(id="a1", name="legacy-1")).name_of("a1") == "legacy-1"
+    assert world(operations=(DONE,)).name_of("s1") == IDENTITY.stack_name
+    deleted = decide(world(vm(deleting=True), stack(id="a1", name="legacy-1"), operations=(done,))).action
+    assert isinstance(deleted, Claim)
+    assert (deleted.stack_id, deleted.spec.stack_name) == ("a1", "legacy-1")
+    plain = decide(world(WAS_ACTIVE, stack(), operations=(DONE,))).action
+    assert isinstance(plain, Claim)
+    assert plain.spec.stack_name is None
+
+
+def test_a_key_names_the_first_create_of_a_vm_and_no_other() -> None:
+    one, two = decide(world(KEYED)).action, decide(world(replace_name(KEYED, "web-2"))).action
+    assert isinstance(one, Claim)
+    assert isinstance(two, Claim)
+    assert one.operation == two.operation == "key-create-" + one.operation.rpartition("-")[2]
+    assert (one.spec.idempotency_key, one.spec.spec_hash) == ("k1", spec_hash(KEYED.spec))
+    other = decide(world(vm(asked={"idempotency-key": "k2"}))).action
+    assert isinstance(other, Claim)
+    assert other.operation != one.operation
+    later = decide(world(active(asked={"idempotency-key": "k1"}), operations=(DONE,), probe=GONE)).action
+    assert isinstance(later, Claim)
+    assert (later.spec.idempotency_key, later.operation.startswith("key-")) == (None, False)
+    delete = decide(world(active(deleting=True, asked={"idempotency-key": "k1"}), stack(), operations=())).action
+    assert isinstance(delete, Claim)
+    assert delete.operation == DELETE
+
+
+def replace_name(machine: VirtualMachine, name: str) -> VirtualMachine:
+    return machine.model_copy(update={"metadata": machine.metadata.model_copy(update={"name": name})})
+
+
+def test_a_conflict_of_keys_names_the_first_vm_and_tells_whether_it_asked_for_the_same() -> None:
+    same = HOLDER.model_copy(update={"spec": HOLDER.spec.model_copy(update={"spec_hash": spec_hash(KEYED.spec)})})
+    message = decide(world(KEYED, key_holder=same)).message
+    assert f"was used before, for the VM web-1 ({UID}) with the same spec" in message
+    assert "with another spec" in decide(world(KEYED, key_holder=HOLDER)).message

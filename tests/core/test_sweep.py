@@ -58,3 +58,12 @@ def test_the_record_of_a_retained_stack_stays_while_the_stack_does() -> None:
 def test_an_open_operation_without_a_vm_is_abandoned() -> None:
     assert sweep(replace(BASE, operations=(operation(),))).abandoned == (operation(),)
     assert sweep(replace(BASE, operations=(operation(),), vm_ids=frozenset({UID}))).abandoned == ()
+
+
+def test_the_record_of_an_idempotency_key_stays_while_its_vm_lives_or_is_in_a_younger_record() -> None:
+    keyed = ENDED.model_copy(update={"spec": ENDED.spec.model_copy(update={"idempotency_key": "k1"})})
+    deleted = operation(OperationType.DELETE, state="Succeeded", completed_at=NOW - timedelta(hours=1))
+    assert sweep(replace(BASE, operations=(keyed,))).expired == (keyed,)
+    assert sweep(replace(BASE, operations=(keyed,), vm_ids=frozenset({UID}))).expired == ()
+    assert sweep(replace(BASE, operations=(keyed, deleted))).expired == ()
+    assert sweep(replace(BASE, operations=(ENDED, deleted), vm_ids=frozenset({UID}))).expired == (ENDED,)

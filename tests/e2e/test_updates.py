@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from localenv.openstack.rest import Client
 from localenv.openstack.seed_cloud import PUBLIC_KEY
 from localenv.settings import LocalSettings
 from support.cluster import Cluster, wait_until
@@ -116,6 +117,24 @@ def test_a_removed_volume_is_the_one_that_goes(cluster: Cluster, operator: Opera
     status = applied(cluster)
     assert volumes(cluster)["web-1-b"] == before["web-1-b"]
     assert status["volumeSlots"] == ["c", "b"]
+
+
+def test_a_volume_that_cinder_refused_is_taken_back_without_allow_replace(
+    cluster: Cluster, operator: OperatorThread
+) -> None:
+    cluster.create()
+    before = applied(cluster)
+    admin = Client.admin(cluster.settings)
+    limits = f"/v3/{admin.project_id}/os-quota-sets/{cluster.project.id}"
+    admin.call("PUT", "CINDER", limits, {"quota_set": {"volumes": 0}})
+    cluster.patch("web-1", {"spec": {"volumes": [{"name": "data", "sizeGiB": 1}]}})
+    cluster.wait_reason("CloudQuotaExceeded")
+    assert volumes(cluster) == {}
+
+    cluster.patch("web-1", {"spec": {"volumes": []}})
+
+    after = applied(cluster)
+    assert (after["serverID"], after["stack"]["id"]) == (before["serverID"], before["stack"]["id"])
 
 
 def test_an_edit_during_a_create_converges_to_the_newest(cluster: Cluster, operator: OperatorThread) -> None:

@@ -28,6 +28,13 @@ def process(settings: LocalSettings) -> Iterator[Process]:
     process.stop()
 
 
+def test_a_running_process_tells_what_it_was_started_with(process: Process) -> None:
+    assert not process.was_started_with("300")
+    process.start(SLEEP)
+    assert process.was_started_with("300")
+    assert not process.was_started_with("30")
+
+
 def test_a_started_process_is_known_until_it_is_stopped(process: Process) -> None:
     process.start(SLEEP)
     pid = process.pid()

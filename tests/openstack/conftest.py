@@ -1,4 +1,4 @@
-"""The simulator with one project, for the tests of its faults."""
+"""A cloud that answers what a test says, and the simulator with one project."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from simulator.local import Simulator
 from stoker.openstack.client import ProjectClient
+from support.canned import CannedCloud
+from support.canned_project import CREATED, EMPTY, STACKS, Connector
 from support.simulated import World
 
 
@@ -26,3 +28,21 @@ def cloud(world: World) -> ProjectClient:
     cloud = world.open()
     cloud.verify()
     return cloud
+
+
+@pytest.fixture
+def canned() -> Iterator[CannedCloud]:
+    """A cloud that lists no stack and takes each create, until a test says otherwise."""
+    with CannedCloud() as canned:
+        canned.on("GET", STACKS, EMPTY)
+        canned.on("POST", STACKS, CREATED)
+        yield canned
+
+
+@pytest.fixture
+def opened() -> Iterator[Connector]:
+    """Connects, and closes at the end."""
+    connector = Connector()
+    yield connector
+    for project in connector.made:
+        project.close()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoker.api.errors import ErrorCode as Code
-from stoker.core.classify import LONGEST_RETRY_AFTER, Answer, classify, classify_reason, redacted
+from stoker.core.classify import LONGEST_RETRY_AFTER, Answer, classify, classify_reason
 from stoker.core.faults import FAULT_TEXT
 
 INVALID = "StackValidationFailed"
@@ -205,52 +205,12 @@ ANSWERS = {
     "a status that nobody knows": (create(418), Code.UNKNOWN, FIRM),
 }
 
-REASONS = {
-    "nova's quota": (
-        "Resource CREATE failed: Forbidden: resources.server: Quota exceeded for cores: Requested 4, but already used "
-        "0 of 3 cores (HTTP 403) (Request-ID: req-1)",
-        Code.CLOUD_QUOTA_EXCEEDED,
-    ),
-    "neutron's quota": (
-        "Resource CREATE failed: OverQuotaClient: resources.fip: Quota exceeded for resources: ['floatingip'].\n"
-        "Neutron server returns request_ids: ['req-1']",
-        Code.CLOUD_QUOTA_EXCEEDED,
-    ),
-    "cinder's quota": (
-        "Resource CREATE failed: OverLimit: resources.v: VolumeSizeExceedsAvailableQuota: Requested volume or snapshot "
-        "exceeds allowed gigabytes quota. Requested 20G, quota is 10G and 0G has been consumed. (HTTP 413)",
-        Code.CLOUD_QUOTA_EXCEEDED,
-    ),
-    "no host": (
-        'Resource CREATE failed: ResourceInError: resources.server: Went to status ERROR due to "Message: No valid host '
-        'was found. , Code: 500"',
-        Code.NO_VALID_HOST,
-    ),
-    "a full subnet": (
-        "Resource CREATE failed: IpAddressGenerationFailureClient: resources.port: No more IP addresses available on "
-        "network 1-2.",
-        Code.CLOUD_QUOTA_EXCEEDED,
-    ),
-    "a network of floating IPs without a way to it": (
-        "Resource CREATE failed: NotFound: resources.fip: External network 1-2 is not reachable from subnet 3-4.",
-        Code.NETWORK_NOT_FOUND,
-    ),
-    "Heat's own limit": ("Timed out", Code.TIMEOUT),
-    "anything else": ("Resource CREATE failed: ValueError: resources.v: Test Resource failed v", Code.STACK_FAILED),
-    "nothing at all": ("", Code.STACK_FAILED),
-}
-
 
 @pytest.mark.parametrize(("answer", "code", "definite"), ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_means(answer: Answer, code: Code, definite: bool) -> None:
     fault = classify(answer)
     assert (fault.code, fault.definite) == (code, definite)
     assert fault.message.startswith(f"{answer.operation}: ")
-
-
-@pytest.mark.parametrize(("reason", "code"), REASONS.values(), ids=REASONS)
-def test_a_stacks_reason_means(reason: str, code: Code) -> None:
-    assert classify_reason(reason).code is code
 
 
 def test_the_message_keeps_the_name_that_helps() -> None:
@@ -273,34 +233,24 @@ def test_a_pause_is_believed_within_bounds(asked: float | None, believed: float 
     assert classify(create(503, retry_after=asked)).retry_after == believed
 
 
-SECRETS = [
-    ("X-Auth-Token: gAAAAABmYyxKkqWqQ2o8Zz-_end", "gAAAAABmYyxKkqWqQ2o8Zz-_end"),
-    ("a token gAAAAABmYyxKkqWqQ2o8Zz-_end alone", "gAAAAABmYyxKkqWqQ2o8Zz-_end"),
-    ("Authorization token: Bearer abcDEF123", "abcDEF123"),
-    ("http://bob:hunter2@10.0.0.1/", "hunter2"),
-    ('{"password": "hunter2"}', "hunter2"),
-    ("application_credential_secret=hunter2&x=1", "hunter2"),
-    ("eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJ", "SflKxwRJ"),
-    ("-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIB\n-----END RSA PRIVATE KEY-----", "MIIEpAIB"),
-    ("-----BEGIN PRIVATE KEY-----\nMIIEpAIB", "MIIEpAIB"),
-]
-
-
-@pytest.mark.parametrize(("text", "secret"), SECRETS)
-def test_what_looks_like_a_secret_is_not_shown(text: str, secret: str) -> None:
-    assert secret not in classify(create(400, INVALID, text)).message
-    assert secret not in classify_reason(text).message
-
-
-def test_the_lines_of_a_known_secret_are_not_shown() -> None:
-    text = redacted(
-        "Value '#cloud-config\\nchpasswd: root:hunter2\\n' is bad", ("#cloud-config\nchpasswd: root:hunter2\n",)
-    )
-    assert text == "Value '***\\n***\\n' is bad"
-
-
 @given(text=st.text(max_size=3000), status=st.one_of(st.none(), st.integers(100, 599)))
 def test_any_text_gives_a_bounded_line(text: str, status: int | None) -> None:
     for fault in (classify(create(status, text=text)), classify_reason(text)):
         assert fault.message.isprintable()
         assert len(fault.message) <= FAULT_TEXT
+
+
+@pytest.mark.parametrize(
+    ("answer", "outage"),
+    [
+        (Answer("list", None, text="connection refused"), True),
+        (Answer("list", None, text="timed out"), True),
+        (Answer("list", 503), True),
+        (Answer("create", 500, "Unauthorized"), False),
+        (Answer("create", 400, "StackValidationFailed", "unable to establish connection to nova"), False),
+        (Answer("list", 429), False),
+        (Answer("token", 401, service="identity"), False),
+    ],
+)
+def test_an_outage_is_no_usable_answer_and_a_refusal_is_one(answer: Answer, outage: bool) -> None:
+    assert classify(answer).outage is outage

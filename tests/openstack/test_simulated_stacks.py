@@ -88,10 +88,10 @@ def test_a_deletion_fails_and_the_next_one_succeeds(world: World, cloud: Project
     stack = settled(cloud, "vm-1", stack_id)
     assert stack.status == "DELETE_FAILED"
     assert "Port is in use" in stack.reason
-    assert len(cloud.compute.servers()) == 1
+    assert len(cloud.compute.servers().by_id) == 1
     cloud.heat.delete("vm-1", stack_id)
     wait_until("it to go", lambda: cloud.heat.probe("vm-1", stack_id).stack is None, 20)
-    assert cloud.compute.servers() == ()
+    assert cloud.compute.servers().by_id == {}
 
 
 def test_an_action_may_be_made_slow_and_a_newer_one_supersedes_it(world: World, cloud: ProjectClient) -> None:
@@ -107,7 +107,7 @@ def test_an_action_may_be_made_slow_and_a_newer_one_supersedes_it(world: World, 
 def test_a_dead_server_stays_to_be_seen(world: World, cloud: ProjectClient) -> None:
     stack_id = create(cloud, "vm-1", inputs(server_with_port("too.big")))
     assert classify_reason(settled(cloud, "vm-1", stack_id).reason).code is C.NO_VALID_HOST
-    (found,) = cloud.compute.servers()
+    (found,) = cloud.compute.servers().by_id.values()
     assert (found.status, found.fault) == ("ERROR", "No valid host was found.")
 
 
@@ -170,6 +170,19 @@ def test_ten_thousand_stacks_are_listed_by_pages(world: World, cloud: ProjectCli
     assert len(cloud.heat.find("made-9999").stacks) == 1
 
 
+def test_a_copy_is_a_stack_like_the_other_with_its_own_name_tags_and_server(world: World, cloud: ProjectClient) -> None:
+    outputs = "outputs: {server_id: {value: {get_resource: server}}}\n"
+    first = create(cloud, "vm-1", inputs(server_with_port() + outputs))
+    settled(cloud, "vm-1", first)
+    (copied,) = world.simulator.do(Control.copy_stack, first, [{"name": "vm-2", "tags": "stoker,stoker-vm=2"}])
+    (found,) = cloud.heat.list(("stoker-vm=2",)).stacks
+    assert (found.name, found.id, found.status) == ("vm-2", copied["id"], "CREATE_COMPLETE")
+    assert copied["outputs"]["server_id"] == cloud.heat.outputs("vm-2", copied["id"]).server_id
+    assert len(cloud.compute.servers().by_id) == 2
+    cloud.heat.delete("vm-2", copied["id"])
+    wait_until("the copy's server to go", lambda: len(cloud.compute.servers().by_id) == 1, 20)
+
+
 def test_an_action_takes_its_time(world: World, cloud: ProjectClient) -> None:
     """An hour, so that nothing here depends on the machine's speed."""
     world.simulator.do(Control.settings, seconds={"create": 3600})
@@ -177,7 +190,7 @@ def test_an_action_takes_its_time(world: World, cloud: ProjectClient) -> None:
     stack = cloud.heat.probe("vm-1", stack_id).stack
     assert stack is not None
     assert stack.status == "CREATE_IN_PROGRESS"
-    assert cloud.compute.servers() == ()
+    assert cloud.compute.servers().by_id == {}
 
 
 def test_a_deleted_stack_may_hold_its_name_a_while(world: World, cloud: ProjectClient) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,10 +23,9 @@ README = (TESTS / "simulator" / "README.md").read_text()
 
 @pytest.fixture
 def alone() -> Iterator[dict[str, Any]]:
-    """What the process prints when it is started by itself."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", "--project", "team-a"]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    """What `stoker-sim` prints when it is started by itself."""
+    command = [str(TESTS / "simulator" / "stoker-sim"), "--port", "0", "--project", "team-a"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())
         process.terminate()
@@ -74,6 +71,13 @@ def test_it_runs_alone_and_is_controlled_over_http(alone: dict[str, Any]) -> Non
         (count,) = session.get(f"{control}/calls", params={"client": "python-requests"}).json()
         assert (count["kind"], count["count"]) == ("POST /identity/v3/auth/tokens", 2)
         assert [call["status"] for call in session.get(f"{control}/log").json()] == [503, 201]
+
+
+def test_the_command_works_from_any_folder_and_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "sim"
+    link.symlink_to(TESTS / "simulator" / "stoker-sim")
+    said = subprocess.run([link, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("usage: stoker-sim ")
 
 
 BAD: dict[str, tuple[str, str, dict[str, Any], str]] = {

@@ -37,6 +37,7 @@ from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.loop import Reconciler
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.queue import WorkQueue
+from stoker.reconcile.quota import QuotaService
 from stoker.reconcile.tenants import Snapshot, TenantRuntime
 from stoker.reconcile.trail import Trail, open_trail
 from support.build import CREATE, DELETE, INPUTS, UID, operation, vm, world
@@ -286,7 +287,8 @@ async def test_a_vm_says_that_the_audit_cannot_be_written_and_goes_on_when_it_ca
     directory.tenants["t"], directory.runtimes["t"] = acting.runtime.tenant, acting.runtime
     acting.runtime.snapshot = Snapshot.of(Listing(asyncio.get_running_loop().time(), ()))
     queue, events = WorkQueue(), Events(acting.kube, "holder")
-    gatherer = Gatherer(acting.kube, acting.objects, acting.cache, directory, "cluster", Timing())
+    quota = QuotaService(acting.kube, acting.cache, queue, directory, lambda: None)
+    gatherer = Gatherer(acting.kube, acting.objects, acting.cache, directory, "cluster", Timing(), quota)
     reconciler = Reconciler(acting.cache, queue, gatherer, acting.effects, acting.objects, events)
 
     await reconciler.run(key)

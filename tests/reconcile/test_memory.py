@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -47,6 +48,17 @@ def test_an_object_is_kept_without_managed_fields():
     assert cache.store(raw()) == KEY
     assert "managedFields" not in cache.objects[KEY]["metadata"]
     assert parsed(cache).metadata.uid == "u-1"
+
+
+def test_equal_words_of_many_objects_are_kept_once_and_long_ones_as_they_are():
+    cache = VmCache()
+    spec = {"image": "cirros", "ingress": [{"cidr": "10.0.0.0/8"}], "userData": "x" * 49_149}
+    for name in ("web", "db"):
+        cache.store(json.loads(json.dumps(raw(name, spec=spec))))
+    web, db = (cache.objects["ns", name]["spec"] for name in ("web", "db"))
+    assert web == db == spec
+    assert web["image"] is db["image"]
+    assert web["ingress"][0]["cidr"] is db["ingress"][0]["cidr"]
 
 
 @pytest.mark.parametrize(("version", "kept"), [(9, 10), (10, 10), (11, 11)])

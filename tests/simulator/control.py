@@ -12,6 +12,7 @@ from typing import Any
 from simulator.calls import Calls
 from simulator.engine import Engine
 from simulator.faults import KINDS, Fault, Plan
+from simulator.heat_view import outputs
 from simulator.hot import parse
 from simulator.keystone import shown as shown_credential
 from simulator.stacks import Stack
@@ -116,6 +117,15 @@ class Control:
             self.cloud.stacks.add(stack)
             made.append(stack.id)
         return made
+
+    def copy_stack(self, stack: str, copies: list[dict[str, str]]) -> list[dict[str, Any]]:
+        """Make a complete stack like that one for each `name` with its `tags`; return their ids and outputs."""
+        pattern = self.cloud.stacks.by_id[stack]
+        made = [self.engine.copy(pattern, copy["name"], tuple(copy["tags"].split(","))) for copy in copies]
+        return [
+            {"id": one.id, "outputs": {entry["output_key"]: entry["output_value"] for entry in outputs(one)}}
+            for one in made
+        ]
 
     def set_stack(self, stack: str, status: str, reason: str = "") -> None:
         """Put a living stack into a status; nothing runs for it any more."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from simulator import resources
 from simulator.hot import Evaluation, Template, in_order, references
-from simulator.resources import Place, ResourceError
+from simulator.place import Place, ResourceError
 from simulator.stacks import Event, Resource, Stack, now
 from simulator.state import Cloud, new_id
 
@@ -82,8 +82,20 @@ class Engine:
         """Begin to delete; asked for again, it begins anew."""
         self._begin(stack, "DELETE", self._tear_down, outcome)
 
+    def copy(self, stack: Stack, name: str, tags: tuple[str, ...]) -> Stack:
+        """Add a complete stack of the same template and parameters, with resources of its own, made at once."""
+        made = replace(
+            stack, id=new_id(), number=self._cloud.stacks.next_number(), name=name, tags=tags, created=now(),
+            updated=None, resources={}, events=[], traversal=0, busy_until=0.0,
+        )  # fmt: skip
+        self._cloud.stacks.add(made)
+        self._build(made, "CREATE", FINE)
+        self._set(made, "CREATE", "COMPLETE", "Stack CREATE completed successfully")
+        return made
+
     def act(self, stack: Stack, action: str, outcome: Outcome = FINE) -> None:
-        """Begin a CHECK, SUSPEND or RESUME; a check fails when a server is gone or stopped."""
+        """Begin a CHECK, SUSPEND or RESUME; a check fails when a server is gone or stopped, and counts as an update."""
+        stack.updated = now() if action == "CHECK" else stack.updated
         self._begin(stack, action, self._check if action == "CHECK" else lambda *_: None, outcome)
 
     def _begin(

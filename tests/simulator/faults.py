@@ -13,7 +13,9 @@ from itertools import count
 from typing import Any, Self
 
 from simulator.engine import FINE, Outcome
-from simulator.resources import NO_HOST, OVER_QUOTA, ResourceError
+from simulator.place import ResourceError
+from simulator.resources import OVER_QUOTA
+from simulator.servers import NO_HOST
 
 KINDS: dict[str, str] = {
     "lost-request": "nothing is done, and the connection is cut",

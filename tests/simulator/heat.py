@@ -14,8 +14,9 @@ from simulator.errors import RefusedError, gone, invalid, page_of_html
 from simulator.heat_body import defaults_of, stack_body, tags_of, whole_number
 from simulator.heat_list import listed
 from simulator.hot import Template, in_order, parameters_of, parse
-from simulator.resources import Place, check, replaced_by
-from simulator.stacks import Stack
+from simulator.place import Place
+from simulator.resources import check, replaced_by
+from simulator.stacks import Resource, Stack
 from simulator.state import Cloud, Project, Token, new_id
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,254}")
@@ -57,6 +58,7 @@ class Heat:
             web.post(f"{one}/actions", self.act),
             web.get(f"{one}/resources", self.resources),
             web.get(f"{one}/resources/{{resource}}", self.resource),
+            web.patch(f"{one}/resources/{{resource}}", self.mark),
             web.get(f"{one}/events", self.events),
             web.get(f"{one}/outputs", self.outputs),
             web.get(f"{one}/outputs/{{key}}", self.output),
@@ -172,12 +174,16 @@ class Heat:
         return web.json_response({"resources": [] if stack.gone else found})
 
     async def resource(self, request: web.Request) -> web.Response:
-        stack, name = self._stack(request), request.match_info["resource"]
-        if name not in stack.resources:
-            message = f"The Resource ({name}) could not be found in Stack {stack.name}."
-            raise RefusedError(404, "ResourceNotFound", message)
-        found = view.resource(request, stack, stack.resources[name])
-        return web.json_response({"resource": {**found, "attributes": stack.resources[name].attributes}})
+        stack = self._stack(request)
+        one = _resource_of(stack, request)
+        return web.json_response({"resource": {**view.resource(request, stack, one), "attributes": one.attributes}})
+
+    async def mark(self, request: web.Request) -> web.Response:
+        """Have the next update replace a resource, or not; the stack itself does not change."""
+        one, body = _resource_of(self._living(request), request), await body_of(request)
+        one.status = "CHECK_FAILED" if body.get("mark_unhealthy") else "CHECK_COMPLETE"
+        one.reason = str(body.get("resource_status_reason") or "")
+        return web.json_response(None)
 
     async def events(self, request: web.Request) -> web.Response:
         """Oldest first when sorted by a key, unless `sort_dir` says otherwise. They outlive the deletion."""
@@ -270,6 +276,14 @@ class Heat:
         in_order(template)
         check(Place(self._cloud, project), template, parameters)
         return parameters
+
+
+def _resource_of(stack: Stack, request: web.Request) -> Resource:
+    name = request.match_info["resource"]
+    if name not in stack.resources:
+        message = f"The Resource ({name}) could not be found in Stack {stack.name}."
+        raise RefusedError(404, "ResourceNotFound", message)
+    return stack.resources[name]
 
 
 def _accepted() -> web.Response:

@@ -14,11 +14,15 @@ from simulator.state import Cloud, Flavor, Project, Server
 ACTIONS: dict[str, tuple[str, str, tuple[str, ...], str, int]] = {
     "os-start": ("start", "powering-on", ("SHUTOFF",), "ACTIVE", 1),
     "os-stop": ("stop", "powering-off", ("ACTIVE", "ERROR"), "SHUTOFF", 4),
-    "reboot": ("reboot", "rebooting", ("ACTIVE", "SHUTOFF", "ERROR"), "ACTIVE", 1),
+    "reboot": ("reboot", "rebooting", ("ACTIVE",), "ACTIVE", 1),
+    "reboot hard": ("reboot", "rebooting_hard", ("ACTIVE", "SHUTOFF", "ERROR"), "ACTIVE", 1),
 }
 """Action → its name in the settings, the task meanwhile, from which status, to which status and power state."""
 
 VM_STATES = {"ACTIVE": "active", "SHUTOFF": "stopped", "ERROR": "error"}
+STATUSES = {"rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT"}
+"""Tasks that Nova shows as a status of their own."""
+
 QUOTA = {"cores": "maxTotalCores", "ram": "maxTotalRAMSize", "instances": "maxTotalInstances"}
 
 
@@ -70,6 +74,8 @@ class Nova:
         """Begin an action; Nova refuses one that does not fit the server's state."""
         server, body = self._server(request), await body_of(request)
         action = next(iter(body), "")
+        if action == "reboot" and (body["reboot"] or {}).get("type") == "HARD":
+            action = "reboot hard"
         if action not in ACTIONS:
             raise RefusedError(400, message=f"There is no such action: {action}")
         verb, task, allowed, status, power = ACTIONS[action]
@@ -158,7 +164,7 @@ def shown(server: Server, project: Project) -> dict[str, Any]:
     found = {
         "id": server.id,
         "name": server.name,
-        "status": server.status,
+        "status": STATUSES.get(server.task or "", server.status),
         "tenant_id": project.id,
         "user_id": project.user_id,
         "created": server.created,
@@ -167,12 +173,20 @@ def shown(server: Server, project: Project) -> dict[str, Any]:
         "key_name": server.key_name,
         "image": {"id": server.image} if server.image else "",
         "flavor": {"original_name": server.flavor.name, "vcpus": server.flavor.vcpus, "ram": server.flavor.ram},
-        "addresses": server.addresses,
+        "addresses": _addresses(server, project),
         "OS-EXT-STS:vm_state": VM_STATES[server.status],
         "OS-EXT-STS:task_state": server.task,
         "OS-EXT-STS:power_state": server.power,
     }
     return found | ({"fault": {"code": 500, "message": server.fault}} if server.fault else {})
+
+
+def _addresses(server: Server, project: Project) -> dict[str, list[dict[str, Any]]]:
+    """Return the addresses of the server's ports, fixed and floating, as of one network."""
+    fixed = [("fixed", project.ports[port]) for port in server.ports if port in project.ports]
+    floating = [("floating", address) for port, address in project.floating.values() if port in server.ports]
+    entries = [{"version": 4, "addr": address, "OS-EXT-IPS:type": kind} for kind, address in fixed + floating]
+    return {"private": entries} if entries else {}
 
 
 def _flavor(flavor: Flavor) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from typing import Any
 
 from simulator.errors import invalid
 from simulator.hot import ABSENT, Evaluation, Template
-from simulator.stacks import Resource, now
-from simulator.state import Cloud, Flavor, Project, Server, new_id
+from simulator.place import Place, ResourceError
+from simulator.servers import free_server, make_server
+from simulator.stacks import Resource
+from simulator.state import new_id
 
-QUOTA = "Quota exceeded for {}: Requested {}, but already used {} of {} {} (HTTP 403) (Request-ID: req-{})"
-NO_HOST = 'Went to status ERROR due to "Message: No valid host was found. , Code: 500"'
 VOLUMES = "VolumeLimitExceeded: Maximum number of volumes allowed ({}) exceeded for quota 'volumes'. (HTTP 413) (Request-ID: req-{})"
 GIGABYTES = (
     "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. "
@@ -25,32 +25,12 @@ GIGABYTES = (
 )
 OVER_QUOTA = "Quota exceeded for resources: ['floatingip'].\nNeutron server returns request_ids: ['req-{}']"
 
-
 POLICIES = {
     "image": ("image_update_policy", "REBUILD"),
     "flavor": ("flavor_update_policy", "RESIZE"),
     "user_data": ("user_data_update_policy", "REPLACE"),
 }
 """A server's property → what says whether a change of it replaces the server, and the default."""
-
-
-class ResourceError(Exception):
-    """A resource could not be made; worded as in a stack's reason."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(kind, text)
-        self.kind, self.text = kind, text
-
-    def reason(self, resource: str) -> str:
-        return f"{self.kind}: resources.{resource}: {self.text}"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a resource is made."""
-
-    cloud: Cloud
-    project: Project
 
 
 Make = Callable[[Place, Resource], None]
@@ -81,11 +61,6 @@ class Kind:
     @property
     def updatable(self) -> set[str]:
         return {name.strip("!~") for name in self.names.split() if "~" in name}
-
-
-def flavor_of(cloud: Cloud, wanted: Any) -> Flavor | None:
-    """Return the flavor of that name or id."""
-    return next((flavor for flavor in cloud.flavors.values() if wanted in (flavor.id, flavor.name)), None)
 
 
 def _find(what: str, known: Callable[[Place], Iterable[str]]) -> Look:
@@ -205,6 +180,11 @@ def _make_port(place: Place, resource: Resource) -> None:
     _make_plain(place, resource)
     if "fixed_ips" not in resource.attributes:
         resource.attributes["fixed_ips"] = [{"ip_address": place.cloud.private_address()}]
+    place.project.ports[resource.physical_id] = resource.attributes["fixed_ips"][0]["ip_address"]
+
+
+def _free_port(place: Place, resource: Resource) -> None:
+    place.project.ports.pop(resource.physical_id, None)
 
 
 def _make_floating_ip(place: Place, resource: Resource) -> None:
@@ -214,10 +194,13 @@ def _make_floating_ip(place: Place, resource: Resource) -> None:
         resource.attributes["floating_ip_address"] = place.cloud.public_address()
     _make_plain(place, resource)
     place.project.floating_ips.add(resource.physical_id)
+    of = str(resource.properties.get("port_id") or "")
+    place.project.floating[resource.physical_id] = of, resource.attributes["floating_ip_address"]
 
 
 def _free_floating_ip(place: Place, resource: Resource) -> None:
     place.project.floating_ips.discard(resource.physical_id)
+    place.project.floating.pop(resource.physical_id, None)
 
 
 def _make_volume(place: Place, resource: Resource) -> None:
@@ -236,46 +219,6 @@ def _make_volume(place: Place, resource: Resource) -> None:
 
 def _free_volume(place: Place, resource: Resource) -> None:
     place.project.volumes.pop(resource.physical_id, None)
-
-
-def _make_server(place: Place, resource: Resource) -> None:
-    wanted, project = resource.properties, place.project
-    flavor = flavor_of(place.cloud, wanted["flavor"])
-    if flavor is None:
-        raise ResourceError("NotFound", f"Flavor {wanted['flavor']} could not be found. (HTTP 404)")
-    name = str(wanted.get("name") or f"server-{resource.name}")
-    server = project.servers.get(resource.physical_id)
-    if server is not None:
-        server.name, server.flavor, server.metadata = name, flavor, wanted.get("metadata") or {}
-        return
-    _check_quota(project, flavor)
-    server = Server(name, flavor, str(wanted.get("image") or ""), wanted.get("key_name"), wanted.get("metadata") or {})
-    server.created = now()
-    project.servers[server.id] = server
-    resource.physical_id = server.id
-    resource.attributes |= {"name": name, "addresses": server.addresses}
-    if not flavor.fits:
-        server.status, server.power, server.fault = "ERROR", 0, "No valid host was found. "
-        raise ResourceError("ResourceInError", NO_HOST)
-
-
-def _check_quota(project: Project, flavor: Flavor) -> None:
-    """Nova names what is exceeded first among cores, instances and RAM."""
-    servers = project.servers.values()
-    used = {
-        "cores": (flavor.vcpus, sum(server.flavor.vcpus for server in servers)),
-        "instances": (1, len(servers)),
-        "ram": (flavor.ram, sum(server.flavor.ram for server in servers)),
-    }
-    over = [name for name, (more, before) in used.items() if before + more > project.quota[name]]
-    if over:
-        wanted, before = (", ".join(str(used[name][at]) for name in over) for at in (0, 1))
-        limits, names = ", ".join(str(project.quota[name]) for name in over), ", ".join(over)
-        raise ResourceError("Forbidden", QUOTA.format(names, wanted, before, limits, names, new_id()))
-
-
-def _free_server(place: Place, resource: Resource) -> None:
-    place.project.servers.pop(resource.physical_id, None)
 
 
 KINDS: dict[str, Kind] = {
@@ -299,6 +242,7 @@ KINDS: dict[str, Kind] = {
         "tags~ value_specs~ admin_state_up~ mac_address allowed_address_pairs~ binding:vnic_type~ "
         "port_security_enabled~ qos_policy~ propagate_uplink_status~ no_fixed_ips~",
         _make_port,
+        _free_port,
         looks=(("network", "neutron.network"),),
     ),
     "OS::Neutron::FloatingIP": Kind(
@@ -321,8 +265,8 @@ KINDS: dict[str, Kind] = {
         "flavor_update_policy~ image_update_policy~ software_config_transport~ admin_pass~ tags~ "
         "deployment_swift_data~ block_device_mapping block_device_mapping_v2 admin_user availability_zone "
         "security_groups scheduler_hints reservation_id config_drive diskConfig personality",
-        _make_server,
-        _free_server,
+        make_server,
+        free_server,
         (("flavor", "nova.flavor"), ("image", "glance.image"), ("key_name", "nova.keypair")),
     ),
 }

@@ -139,6 +139,7 @@ def own_paths(control: Control) -> dict[tuple[str, str], Callable[..., Any]]:
         ("POST", "/revoke"): control.revoke,
         ("POST", "/stacks"): control.add_stacks,
         ("PUT", "/stacks"): control.set_stack,
+        ("POST", "/copies"): control.copy_stack,
         ("POST", "/purge"): control.purge,
         ("GET", "/calls"): control.calls.rows,
         ("GET", "/log"): control.calls.log,

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from simulator.errors import RefusedError
 from simulator.stacks import StackStore
@@ -66,6 +65,12 @@ class Project:
     floating_ips: set[str] = field(default_factory=set)
     volumes: dict[str, int] = field(default_factory=dict)
     """Id → GiB."""
+
+    ports: dict[str, str] = field(default_factory=dict)
+    """Id → its fixed address."""
+
+    floating: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Id of a floating IP → the port that it is of, and its address."""
 
     actions: Counter[str] = field(default_factory=Counter)
     """Action → how often Heat began it: what requests came to, lost or not."""
@@ -135,7 +140,7 @@ class Server:
     image: str
     key_name: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
-    addresses: dict[str, Any] = field(default_factory=dict)
+    ports: tuple[str, ...] = ()
     id: str = field(default_factory=new_id)
     status: str = "ACTIVE"
     power: int = 1

@@ -53,6 +53,7 @@ async def zombie(planned: Planned, request: web.Request, handler: Handler) -> we
         await planned.wait()
         return await handler(request)
 
+    await request.read()  # aiohttp keeps it; what is still on the wire goes with the connection
     task = asyncio.create_task(land())
     _zombies.add(task)
     task.add_done_callback(_zombies.discard)

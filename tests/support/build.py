@@ -6,16 +6,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stoker.api.base import ObjectMeta
+from stoker.api.base import GROUP, ObjectMeta
 from stoker.api.operation import OperationRecord, OperationSpec, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import StackStatus, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER, Identity, operation_name
-from stoker.core.inputs import Inputs
+from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
+from stoker.core.server import Server, ServerLook
 from stoker.core.stack import Listing, Stack
 from stoker.core.world import World
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CLOCK = 1000.0
+MADE = NOW - timedelta(minutes=1)
+"""When stacks were made."""
+
 UID = "11111111-1111-4111-8111-111111111111"
 IDENTITY = Identity("cluster", "project", UID, "team-a", "web-1")
 INPUTS = Inputs("ubuntu-basic@v1", "heat_template_version: 2021-04-16\n", {"name": "web-1"})
@@ -31,9 +35,12 @@ def vm(
     deleting: bool = False,
     generation: int = 1,
     spec: dict[str, Any] | None = None,
+    asked: dict[str, str] | None = None,
     **status: Any,
 ) -> VirtualMachine:
     """Return a VM; `spec` differs from the default on the wire, other keywords are status fields.
+
+    `asked` are annotations, without their `stoker.dev/`.
 
     `enrolled` VMs have our finalizer, and the annotation unless `annotated` says otherwise.
     """
@@ -44,7 +51,10 @@ def vm(
         generation=generation,
         resource_version="1",
         finalizers=(FINALIZER,) if enrolled else (),
-        annotations={ID_ANNOTATION: UID} if (enrolled if annotated is None else annotated) else {},
+        annotations={
+            **({ID_ANNOTATION: UID} if (enrolled if annotated is None else annotated) else {}),
+            **{f"{GROUP}/{name}": value for name, value in (asked or {}).items()},
+        },
         deletion_timestamp=NOW if deleting else None,
     )
     wire = {"template": "ubuntu-basic@v1", "image": "cirros", "flavor": "m1.tiny", **(spec or {})}
@@ -56,10 +66,25 @@ def vm(
 def active(**changes: Any) -> VirtualMachine:
     """Return a VM whose stack `s1` was complete when last seen."""
     recorded = StackStatus(
-        name=IDENTITY.stack_name, id="s1", inputs_hash=INPUTS.hash, template_version="ubuntu-basic@v1"
+        name=IDENTITY.stack_name,
+        id="s1",
+        inputs_hash=INPUTS.hash,
+        template_version="ubuntu-basic@v1",
+        changed_at=MADE,
     )
     known = {"stack": recorded, "server_id": "server", "applied_generation": 1, "active_at": NOW}
     return vm(**{**known, **changes})
+
+
+def looked(status: str = "ACTIVE", *, as_of: float = CLOCK - 1, **changes: Any) -> ServerLook:
+    """Return a look at the VM's server; keywords are fields of `Server`."""
+    server = Server("server", "web-1", status, "NoState", addresses=frozenset({"10.0.0.4"}), flavor="m1.tiny")
+    return ServerLook(as_of, "server", replace(server, **changes))
+
+
+def gone(as_of: float = CLOCK - 1) -> ServerLook:
+    """Return a look that found no server."""
+    return ServerLook(as_of, "server", None)
 
 
 def stack(
@@ -69,11 +94,13 @@ def stack(
     ours: bool = True,
     inputs: str = INPUTS.hash,
     by: str = CREATE,
+    of: VirtualMachine | None = None,
     **changes: Any,
 ) -> Stack:
-    """Return a stack of the VM's name; without `ours`, it lacks our tags."""
-    tags = frozenset(IDENTITY.tags(by, inputs)) if ours else frozenset()
-    made = Stack(id, IDENTITY.stack_name, "project", status, "", tags, NOW - timedelta(minutes=1))
+    """Return a stack of the VM's name; without `ours`, it lacks our tags. `of` is the VM whose spec its tags tell."""
+    told = (f"{SPEC_TAG}={spec_hash(of.spec)}",) if of else ()
+    tags = frozenset(IDENTITY.tags(by, inputs, *told)) if ours else frozenset()
+    made = Stack(id, IDENTITY.stack_name, "project", status, "", tags, MADE)
     return replace(made, **changes)
 
 

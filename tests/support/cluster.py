@@ -92,9 +92,8 @@ class Cluster(Generic[Of]):
                 "patch", "osvmop", operation["metadata"]["name"], "-n", self.name, "--type=merge",
                 "-p", json.dumps({"metadata": {"finalizers": None}}),
             )  # fmt: skip
-        self.kubectl(
-            "patch", "ostenant", self.name, "--type=merge", "-p", json.dumps({"metadata": {"finalizers": None}})
-        )
+        if self.kubectl("get", "ostenant", self.name, "--ignore-not-found"):
+            self.patch_tenant({"metadata": {"finalizers": None}})
         self.kubectl("delete", "ostenant", self.name, "--ignore-not-found", "--wait=false")
         self.kubectl("delete", "secret", f"{self.name}-openstack", "-n", onboard.NAMESPACE, "--ignore-not-found")
         self.kubectl("delete", "namespace", self.name, "--ignore-not-found", "--wait=false")

@@ -181,6 +181,7 @@ def _settled(state: State, world: World, known: Record, settle: Settle) -> Recor
         stack_id=settle.stack_id or known.stack_id,
         error=settle.error.value if settle.error else known.error,
         due=None if pause is None else due(state.clock, pause),
+        failed_stacks=known.failed_stacks if settle.failed_stacks is None else settle.failed_stacks,
     )
 
 

@@ -19,7 +19,7 @@ def functions(module: ModuleType) -> Iterator[FunctionType]:
         if inspect.isfunction(value) and value.__module__ == module.__name__:
             yield value
         if inspect.isclass(value) and value.__module__ == module.__name__:
-            members = (getattr(member, "fget", member) for member in vars(value).values())
+            members = (getattr(m, "fget", None) or getattr(m, "func", m) for m in vars(value).values())
             yield from (m for m in members if inspect.isfunction(m) and m.__code__.co_filename == module.__file__)
 
 

@@ -21,11 +21,12 @@ from stoker.api.virtualmachine import StackStatus, VirtualMachine, VirtualMachin
 from stoker.core import decide as specification
 from stoker.core import status as reporting
 from stoker.core.actions import Decision
+from stoker.core.attempts import Timing
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
-from stoker.core.inputs import Inputs
+from stoker.core.inputs import Inputs, spec_hash
 from stoker.core.stack import Listing, Outputs, Plan, Preview, Probe, Stack, Unknown
-from stoker.core.world import Accepted, Held, Lost, Refused, Timing, World
+from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import NOW
 
 WAIT = 130_000
@@ -44,6 +45,9 @@ BUSY, LOST = (
     Fault(ErrorCode.CLOUD_QUOTA_EXCEEDED, "full"),
     Fault(ErrorCode.CLOUD_UNAVAILABLE, "no answer", definite=False),
 )
+FLAVORS = ("m1.tiny", "m1.small")
+"""What the spec asks for, by its variant."""
+
 NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "no Tenant")
 TIMING = Timing(delete_again=200.0)
 
@@ -95,6 +99,7 @@ class Record(NamedTuple):
     stack_id: str | None = None
     error: str | None = None
     due: int | None = None
+    failed_stacks: int = 0
     retained: bool = False
 
     @property
@@ -229,7 +234,13 @@ def identity(case: Case) -> Identity:
 
 @cache
 def inputs(variant: int) -> Inputs:
-    return Inputs("ubuntu-basic@v1", "template", {"variant": variant})
+    return Inputs("ubuntu-basic@v1", "template", {"variant": variant}, spec_hash(seen_spec(variant)))
+
+
+@cache
+def seen_spec(variant: int) -> VirtualMachineSpec:
+    wire = {"template": "ubuntu-basic@v1", "image": "cirros", "flavor": FLAVORS[variant]}
+    return VirtualMachineSpec.model_validate(wire)
 
 
 @cache
@@ -239,7 +250,7 @@ def seen_vm(vm: Object, case: Case) -> VirtualMachine:
     wire = {
         "template": "ubuntu-basic@v1",
         "image": "cirros",
-        "flavor": "m1.tiny",
+        "flavor": FLAVORS[vm.variant],
         "onStackMissing": "Error" if case.report_missing else "Recreate",
         "deletionPolicy": "Retain" if case.retain else "Delete",
     }
@@ -259,7 +270,8 @@ def seen_vm(vm: Object, case: Case) -> VirtualMachine:
 @cache
 def seen_stack(made: Made, case: Case) -> Stack:
     who = identity(case)
-    tags = frozenset(who.tags(made.operation, inputs(made.variant).hash)) if made.ours else frozenset()
+    made_from = inputs(made.variant)
+    tags = frozenset(who.tags(made.operation, made_from.hash, *made_from.tags)) if made.ours else frozenset()
     return Stack(made.id, who.stack_name, "project", made.status, "", tags, NOW + timedelta(seconds=int(made.id[1:])))
 
 
@@ -273,6 +285,7 @@ def seen_record(record: Record) -> VirtualMachineOperation:
         last_error=record.error,
         next_retry_time=None if record.due is None else NOW + timedelta(milliseconds=record.due),
         retained=record.retained or None,
+        failed_stacks=record.failed_stacks,
     )
     spec = OperationSpec(
         vm_name="web-1",

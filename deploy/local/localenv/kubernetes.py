@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import assets
+from . import assets, encryption
 from .access import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, TENANTS, Access, base_objects
 from .process import Process, require_free, run, say
 from .settings import HOST, REPOSITORY, LocalSettings
@@ -44,12 +44,15 @@ def up(settings: LocalSettings) -> None:
     access = Access(settings)
     access.tokens()
     _start_etcd(settings, programs)
+    was_plain = not encryption.is_set_up(access)
     _start_api_server(settings, access, programs)
     access.write_kubeconfigs()
     _start_controllers(settings, access, programs)
     _link(programs["kubectl"], settings)
     kubectl = Kubectl(programs["kubectl"], access)
     _fill_cluster(access, kubectl)
+    if was_plain:  # an environment of before: any write of a Secret encrypts it
+        kubectl("annotate", "secrets", "--all", "--all-namespaces", "--overwrite", "stoker.dev/local=encrypted")
     _write_operator_kubeconfig(access, kubectl)
     say(f"Kubernetes {kubectl.server_version()} is ready: export KUBECONFIG={access.kubeconfig()}")
 
@@ -142,6 +145,10 @@ def _start_etcd(settings: LocalSettings, programs: dict[str, Path]) -> None:
 
 def _start_api_server(settings: LocalSettings, access: Access, programs: dict[str, Path]) -> None:
     server = Process("kube-apiserver", settings)
+    encrypts = f"--encryption-provider-config={encryption.configuration(access)}"
+    if server.pid() is not None and not server.was_started_with(encrypts):
+        say("restarting kube-apiserver, which keeps Secrets in the clear")
+        server.stop()
     if server.pid() is None:
         require_free(settings, "KUBERNETES")
         say("starting kube-apiserver")
@@ -159,6 +166,7 @@ def _start_api_server(settings: LocalSettings, access: Access, programs: dict[st
         f"--service-account-signing-key-file={access.account_key}",
         f"--token-auth-file={access.token_file}",
         "--authorization-mode=RBAC",
+        encrypts,
         "--service-cluster-ip-range=10.0.0.0/24",
     ])  # fmt: skip
     server.wait_ready(lambda: _api_ready(access), START_SECONDS)

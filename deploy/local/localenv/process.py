@@ -79,6 +79,13 @@ class Process:
         child.returncode = 0
         self.pid_file.write_text(json.dumps({"pid": child.pid, "started": _started(child.pid)}))
 
+    def was_started_with(self, argument: str) -> bool:
+        """Return whether the running process has that argument."""
+        try:
+            return argument in Path(f"/proc/{self.pid()}/cmdline").read_text().split("\0")
+        except OSError:
+            return False
+
     def stop(self, *, grace: float = 15.0, first: signal.Signals = signal.SIGTERM) -> None:
         """Ask the process to end, and kill it after `grace` seconds; nothing happens when it is gone."""
         pid = self.pid()

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stoker.api.base import Model, Resource, StatusModel
+from stoker.api.base import Message, Model, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
+from stoker.api.ratelimit import RateLimit
 
 Host = Annotated[
     str, Field(min_length=1, max_length=260, pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?$")
@@ -22,6 +23,19 @@ class Interface(StrEnum):
     PUBLIC = "public"
     INTERNAL = "internal"
     ADMIN = "admin"
+
+
+class BreakerState(StrEnum):
+    """Whether the cloud is called."""
+
+    CLOSED = "Closed"
+    """It is."""
+
+    OPEN = "Open"
+    """It is not, for a while."""
+
+    HALF_OPEN = "HalfOpen"
+    """One call tries whether it answers again."""
 
 
 class CloudSpec(Model):
@@ -55,6 +69,20 @@ class CloudSpec(Model):
             description="Hosts (with port where it is not the scheme's) that may be called besides the one of authURL.",
         ),
     ] = ()
+    rate_limit: Annotated[
+        RateLimit | None,
+        Field(description="Calls for VMs of all tenants together; 400 a second and 800 at once when absent."),
+    ] = None
+
+
+class BreakerStatus(StatusModel):
+    """The cloud's circuit breaker."""
+
+    state: Annotated[
+        BreakerState, Field(description="Closed: the cloud is called. Open: not for a while. HalfOpen: one call tries.")
+    ]
+    since: Annotated[Time, Field(description="When it last opened or closed.")]
+    message: Annotated[Message | None, Field(description="The failure that opened it.")] = None
 
 
 class CloudStatus(StatusModel):
@@ -71,6 +99,9 @@ class CloudStatus(StatusModel):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
+    breaker: Annotated[
+        BreakerStatus | None, Field(description="The circuit breaker; absent as long as it never opened.")
+    ] = None
 
 
 class Cloud(Resource):

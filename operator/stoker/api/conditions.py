@@ -37,6 +37,37 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     """It will not succeed until a person changes something. Present only when True (kstatus)."""
 
+    QUOTA_RESERVED = "QuotaReserved"
+    """What the spec asks for is reserved of the Tenant's quota. Present only under a quota."""
+
+    DRIFTED = "Drifted"
+    """Something was changed behind Stoker's back. Present only when True."""
+
+    # Of Tenants only.
+    NAMESPACES_EXCLUSIVE = "NamespacesExclusive"
+    """No other Tenant claims one of its namespaces."""
+
+    CREDENTIALS_VALID = "CredentialsValid"
+    """The Secret's credentials give a token."""
+
+    PROJECT_MATCHES = "ProjectMatches"
+    """The token is for the pinned project."""
+
+    ENDPOINTS_ALLOWED = "EndpointsAllowed"
+    """The services that are called are in the catalogue, on hosts that the Cloud allows."""
+
+    ROLES_SUFFICIENT = "RolesSufficient"
+    """Heat answers with the token's roles."""
+
+    TRUSTS_POSSIBLE = "TrustsPossible"
+    """Heat can make the trust that it may need for each stack. Unknown until a create tells."""
+
+    QUOTA_READABLE = "QuotaReadable"
+    """The project's limits in Nova can be read. Ready does not depend on it."""
+
+    DELETION_BLOCKED = "DeletionBlocked"
+    """The Tenant is being deleted and still has VMs. Present only when True."""
+
 
 class Condition(StatusModel):
     """A `metav1.Condition`."""

@@ -14,6 +14,9 @@ from pydantic import Field
 from stoker.api.base import LARGEST_INTEGER, Integer, Message, Model, Name, Resource, StatusModel, Time
 from stoker.api.errors import ErrorCode
 
+KEY_LENGTH = 255
+"""Longest idempotency key, characters."""
+
 
 class OperationType(StrEnum):
     """The commands."""
@@ -21,6 +24,10 @@ class OperationType(StrEnum):
     CREATE = "Create"
     UPDATE = "Update"
     DELETE = "Delete"
+    START = "Start"
+    STOP = "Stop"
+    RESTART = "Restart"
+    REPAIR = "Repair"
 
 
 class OperationState(StrEnum):
@@ -49,7 +56,7 @@ class OperationSpec(Model):
         str,
         Field(
             max_length=253,
-            description="What this operation follows: nothing for a first create, a stack or operation before it, the object's UID for a delete, UID and generation for an update.",
+            description="What this operation follows: nothing for a first create, the stack that is adopted, a stack or operation before it, the object's UID for a delete, UID and generation for an update, with the server's id for a start or stop, with what is repaired for a repair, the request's id for a restart.",
         ),
     ] = ""
     sequence: Annotated[
@@ -61,6 +68,20 @@ class OperationSpec(Model):
     generation: Annotated[
         Integer, Field(ge=0, le=LARGEST_INTEGER, description="Generation of the VM's spec that it was claimed for.")
     ] = 0
+    stack_name: Annotated[
+        str | None,
+        Field(max_length=255, description="Name of the stack, where it is not made from the VM's id: it was adopted."),
+    ] = None
+    idempotency_key: Annotated[
+        str | None,
+        Field(
+            max_length=KEY_LENGTH,
+            description="The key under which the VM was asked for; one create in a namespace has it.",
+        ),
+    ] = None
+    spec_hash: Annotated[
+        str | None, Field(max_length=64, description="Fingerprint of the spec that the key was used with.")
+    ] = None
 
 
 class OperationRecord(StatusModel):
@@ -82,7 +103,21 @@ class OperationRecord(StatusModel):
         str | None, Field(max_length=64, description="The stack that it made, deleted or retained.")
     ] = None
     retained: Annotated[
-        bool | None, Field(description="True when the stack was left behind as deletionPolicy Retain asks.")
+        bool | None,
+        Field(description="True when the stack was left behind, as deletionPolicy Retain or an abandonment asks."),
+    ] = None
+    abandoned: Annotated[
+        bool | None, Field(description="True when the VM was abandoned: nothing was asked of Heat.")
+    ] = None
+    failed_stacks: Annotated[
+        int, Field(ge=0, description="Attempts that Heat accepted and whose stack then failed.")
+    ] = 0
+    retry: Annotated[
+        str | None,
+        Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),
+    ] = None
+    stack_changed_at: Annotated[
+        Time | None, Field(description="By Heat's clock, when the stack was changed for it, once that is complete.")
     ] = None
     next_retry_time: Annotated[Time | None, Field(description="When the next attempt is due.")] = None
     last_error: Annotated[ErrorCode | None, Field(description="Code of the last error.")] = None

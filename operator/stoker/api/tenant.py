@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from stoker.api.base import CloudName, Model, Name, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
+from stoker.api.quota import Admission, Amounts, Quota
+from stoker.api.ratelimit import TenantRateLimit
 
 
 class NetworkProfile(Model):
@@ -71,6 +73,15 @@ class TenantSpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ]
+    quota: Annotated[Quota | None, Field(description="What its VMs may take together; unlimited when absent.")] = None
+
+    rate_limit: Annotated[
+        TenantRateLimit | None,
+        Field(
+            description="OpenStack calls for the tenant's VMs; what is above it waits. 200 a second and 400 at once "
+            "when absent."
+        ),
+    ] = None
 
     allowed_images: Annotated[
         AllowList | None,
@@ -119,10 +130,16 @@ class TenantStatus(StatusModel):
         tuple[Condition, ...],
         Field(
             max_length=16,
-            description="Ready: the credentials give a token for the pinned project.",
+            description="Ready, and one for each thing that was checked: token, project, endpoints, roles and so on.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
+    credentials_expire_at: Annotated[
+        Time | None, Field(description="When the credentials end; absent when they do not, or nobody says so.")
+    ] = None
+    expiry_warned_days: Annotated[
+        int | None, Field(ge=0, le=365, description="The last warning of that end: at 14, 7 or 1 days before it.")
+    ] = None
     orphans: Annotated[
         tuple[Orphan, ...],
         Field(max_length=100, description="Stacks of ours without an object, oldest first, at most 100."),
@@ -131,6 +148,8 @@ class TenantStatus(StatusModel):
     last_sweep_time: Annotated[
         Time | None, Field(description="When stacks and objects were last compared and the report changed.")
     ] = None
+    used: Annotated[Amounts | None, Field(description="What its VMs take of the quota; absent without one.")] = None
+    admission: Annotated[Admission | None, Field(description="The newest batch of VMs that the quota admitted.")] = None
 
 
 class Tenant(Resource):

@@ -6,15 +6,16 @@ defaults stand only on scalars outside lists or inside list-type maps, for the s
 
 from __future__ import annotations
 
-import ipaddress
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from stoker.api.base import Boolean, CloudName, Integer, Message, Model, Name, Resource, StatusModel, Time
+from stoker.api.base import Boolean, CloudName, Integer, Message, Model, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
 from stoker.api.errors import ErrorCode
+from stoker.api.parts import IngressRule, UserDataSource, Volume
+from stoker.api.quota import Amounts
 
 USER_DATA_BYTES = 49_149
 """Most bytes of user data, UTF-8. Nova refuses more than 65,535 characters of base64 (nova schema `user_data`)."""
@@ -34,93 +35,18 @@ class DeletionPolicy(StrEnum):
     RETAIN = "Retain"
 
 
-class Protocol(StrEnum):
-    """The protocol of an ingress rule."""
+class PowerState(StrEnum):
+    """Whether the server shall run. Never On and Off: YAML 1.1 reads them as booleans."""
 
-    TCP = "tcp"
-    UDP = "udp"
-    ICMP = "icmp"
-
-
-class SecretKeyRef(Model):
-    """One key of a Secret in the VM's own namespace."""
-
-    name: Annotated[Name, Field(description="Name of the Secret, in the namespace of the VM.")]
-    key: Annotated[
-        str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key in the Secret's data.")
-    ]
+    RUNNING = "Running"
+    STOPPED = "Stopped"
 
 
-class UserDataSource(Model):
-    """Where user data comes from when it is not written in the spec."""
+class DriftPolicy(StrEnum):
+    """What to do about what somebody changed behind Stoker's back."""
 
-    secret_key_ref: Annotated[SecretKeyRef, Field(description="A key of a Secret in the namespace of the VM.")]
-
-
-class Volume(Model):
-    """A block volume that lives and dies with the VM."""
-
-    name: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=63,
-            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-            description="Name of the volume, unique in the VM.",
-        ),
-    ]
-    size_gib: Annotated[Integer, Field(alias="sizeGiB", ge=1, le=65_536, description="Size in GiB.")]
-    type: Annotated[CloudName | None, Field(description="Volume type in Cinder; the cloud's default when absent.")] = (
-        None
-    )
-
-
-class IngressRule(Model):
-    """One kind of traffic that may reach the VM. Everything else is dropped by the security group."""
-
-    protocol: Annotated[Protocol, Field(description="tcp, udp or icmp.")]
-    ports: Annotated[
-        str | None,
-        Field(
-            max_length=11,
-            pattern=r"^[0-9]{1,5}(-[0-9]{1,5})?$",
-            description='One port ("22") or a range ("8000-8100"), 1 to 65535; absent for icmp.',
-        ),
-    ] = None
-    cidr: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=43,
-            pattern=r"^[0-9a-fA-F:.]+/(0|[1-9][0-9]{0,2})$",
-            description="Where the traffic may come from, in CIDR notation.",
-        ),
-    ]
-
-    @field_validator("cidr")
-    @classmethod
-    def _is_cidr(cls, value: str) -> str:
-        address = ipaddress.ip_interface(value).ip  # ValueError says what is wrong
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            raise ValueError(f"{value!r} is an IPv4 address in IPv6 clothes")
-        return value
-
-    @model_validator(mode="after")
-    def _ports_fit_the_protocol(self) -> Self:
-        if (self.protocol is Protocol.ICMP) != (self.ports is None):
-            raise ValueError("ports: needed for tcp and udp, absent for icmp")
-        first, last = self.port_range or (1, 1)
-        if not 1 <= first <= last <= 65_535:
-            raise ValueError(f"ports: {self.ports!r} is not a port or a range within 1-65535")
-        return self
-
-    @property
-    def port_range(self) -> tuple[int, int] | None:
-        """First and last port, or None for icmp."""
-        if self.ports is None:
-            return None
-        first, _, last = self.ports.partition("-")
-        return int(first), int(last or first)
+    REPORT = "Report"
+    REPAIR = "Repair"
 
 
 class VirtualMachineSpec(Model):
@@ -173,6 +99,11 @@ class VirtualMachineSpec(Model):
         ),
     ] = ()
     ingress: Annotated[tuple[IngressRule, ...], Field(max_length=32, description="Traffic that may reach the VM.")] = ()
+    power_state: Annotated[PowerState, Field(description="Shall the server run?")] = PowerState.RUNNING
+    drift_policy: Annotated[
+        DriftPolicy,
+        Field(description="What somebody changed behind Stoker's back: only report it, or put it right as well?"),
+    ] = DriftPolicy.REPORT
     allow_replace: Annotated[
         Boolean, Field(description="May an update replace or delete the server or a volume, and lose its data?")
     ] = False
@@ -183,6 +114,10 @@ class VirtualMachineSpec(Model):
     deletion_policy: Annotated[
         DeletionPolicy, Field(description="When the VM is deleted: delete its stack, or leave it and forget it?")
     ] = DeletionPolicy.DELETE
+    termination_protection: Annotated[
+        Boolean,
+        Field(description="Refuse to delete the VM? A protected VM that is deleted all the same keeps its stack."),
+    ] = False
 
     @model_validator(mode="after")
     def _user_data_comes_once_and_fits(self) -> Self:
@@ -221,12 +156,23 @@ class StackStatus(StatusModel):
     status: Annotated[str | None, Field(max_length=64, description="Status in Heat, for example CREATE_COMPLETE.")] = (
         None
     )
+    project_id: Annotated[str | None, Field(max_length=64, description="Id of the stack's project.")] = None
     status_reason: Annotated[Message | None, Field(description="Heat's reason for the status.")] = None
     inputs_hash: Annotated[
         str | None, Field(max_length=64, description="Fingerprint of template and parameters that Heat has.")
     ] = None
     template_version: Annotated[
         str | None, Field(max_length=128, description="Template version in use, family@vN.")
+    ] = None
+    changed_at: Annotated[
+        Time | None,
+        Field(description="When Stoker last had it created or updated, by Heat's clock; another time is drift."),
+    ] = None
+    outdated: Annotated[
+        bool | None,
+        Field(
+            description="True when a Secret, network profile or template changed since: the next edit of the VM applies it."
+        ),
     ] = None
 
 
@@ -270,12 +216,23 @@ class VirtualMachineStatus(StatusModel):
         tuple[Condition, ...],
         Field(
             max_length=16,
-            description="Ready, Reconciling, Stalled.",
+            description="Ready, Reconciling, Stalled, QuotaReserved, Drifted.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
     stack: Annotated[StackStatus | None, Field(description="The VM's stack in Heat.")] = None
     server_id: Annotated[str | None, Field(max_length=64, description="Id of the server in Nova.")] = None
+    power_state: Annotated[
+        str | None, Field(max_length=32, description="What the server was last seen as: Running, Stopped, Paused, …")
+    ] = None
+    applied_power_state: Annotated[
+        PowerState | None,
+        Field(description="The power state that the server was last brought to; a difference from it is drift."),
+    ] = None
+    restart_id: Annotated[
+        str | None,
+        Field(max_length=253, description="The last restart request that is over, or came before there was a server."),
+    ] = None
     volume_slots: Annotated[
         tuple[Annotated[str, Field(max_length=63)], ...],
         Field(max_length=8, description="Names of the volumes by the template's slots; empty for a free one."),
@@ -284,6 +241,11 @@ class VirtualMachineStatus(StatusModel):
     public_ip: Annotated[str | None, Field(max_length=64, description="Floating address, when asked for.")] = None
     operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None
     last_error: Annotated[LastError | None, Field(description="The last error, until something succeeds.")] = None
+    reserved: Annotated[Amounts | None, Field(description="What is reserved for it of the Tenant's quota.")] = None
+    retry: Annotated[
+        str | None,
+        Field(max_length=64, description="The request to try now (stoker.dev/retry) that was answered last."),
+    ] = None
     requested_at: Annotated[Time | None, Field(description="When Stoker first saw the VM.")] = None
     provisioning_at: Annotated[Time | None, Field(description="When Heat first accepted a stack for it.")] = None
     active_at: Annotated[Time | None, Field(description="When the VM first became Active.")] = None

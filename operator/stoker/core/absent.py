@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState, OperationType
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType
 from stoker.api.virtualmachine import DeletionPolicy
 from stoker.core.actions import (
-    Claim,
     Decision,
     DeleteStack,
     Nothing,
@@ -15,6 +14,8 @@ from stoker.core.actions import (
     Retain,
     Settle,
 )
+from stoker.core.asked import is_abandoned, retry_asked, retry_value
+from stoker.core.claims import first_claim, next_claim, specified
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
     next_double_removed,
@@ -25,7 +26,7 @@ from stoker.core.common import (
     waits_for_the_answer,
 )
 from stoker.core.faults import Fault
-from stoker.core.identity import FINALIZER, operation_name
+from stoker.core.identity import FINALIZER
 from stoker.core.world import World, is_open
 
 
@@ -45,6 +46,23 @@ def what_was_never_claimed_goes(world: World) -> Decision | None:
     return progress(Release(), Reason.DELETED, "No stack was ever asked for.", moving=False)
 
 
+def an_abandoned_vm_is_let_go(world: World) -> Decision | None:
+    """A person who abandons the VM takes the stack over: it is recorded as left, and the finalizer goes, unseen and unasked."""
+    if not is_abandoned(world):
+        return None
+    stack_id = world.recorded_id or next((stack.id for stack in world.ours), None)
+    message = f"Abandoned: stack {stack_id} is left as it is." if stack_id else "Abandoned: no stack is known."
+    return _left(world, stack_id, Reason.ABANDONED, message)
+
+
+def a_protected_vm_keeps_its_stack(world: World) -> Decision | None:
+    """What was deleted in spite of its protection, where no policy refused that, loses nothing until it is lifted."""
+    if not world.vm.spec.termination_protection:
+        return None
+    message = "The VM is protected: nothing is deleted until a person sets spec.terminationProtection to false."
+    return Decision(Nothing(), Reason.PROTECTED, message, Outlook.BLOCKED)
+
+
 def an_unsent_create_is_given_up(world: World) -> Decision | None:
     """A claim that this process holds and never sent can have made nothing."""
     if world.claimed is None or world.claimed[1].sent:
@@ -55,6 +73,14 @@ def an_unsent_create_is_given_up(world: World) -> Decision | None:
 def an_unanswered_create_may_still_land(world: World) -> Decision | None:
     """The finalizer stays while a create may still land; a stack that appears is deleted at once."""
     if world.ours or not world.unanswered:
+        return None
+    return waits_for_the_answer(world)
+
+
+def an_update_may_still_land_on_what_is_retained(world: World) -> Decision | None:
+    """A stack is not left behind while a request of ours may still change it."""
+    sent = world.claimed_update is None or world.claimed_update[1].sent
+    if world.vm.spec.deletion_policy is not DeletionPolicy.RETAIN or not world.unanswered_update or not sent:
         return None
     return waits_for_the_answer(world)
 
@@ -70,31 +96,22 @@ def a_retained_stack_is_recorded_and_left(world: World) -> Decision | None:
     if len(world.ours) > 1:
         waiting = progress(Nothing(), Reason.DUPLICATE_STACKS, f"Waiting until {stack.id} is the only stack.")
         return next_double_removed(world, stack) or waiting
-    if world.delete and is_open(world.delete):
-        settle = Settle(
-            world.delete.metadata.name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id, retained=True
-        )
-        return progress(settle, Reason.RETAINED, f"Leaving stack {stack.id} as deletionPolicy asks.")
-    if world.delete is None and world.claimable:
-        name, spec = _delete_operation(world)
-        return progress(
-            Retain(name, spec, stack.id), Reason.RETAINED, f"Leaving stack {stack.id} as deletionPolicy asks."
-        )
-    return _ended(world) or progress(
-        Release(), Reason.RETAINED, f"Stack {stack.id} is left as deletionPolicy asks.", moving=False
-    )
+    return _left(world, stack.id, Reason.RETAINED, f"Stack {stack.id} is left as deletionPolicy asks.")
 
 
 def a_delete_is_claimed_first(world: World) -> Decision | None:
     """A delete is stored as an operation first; in a namespace that is going it cannot be, and need not: it is by id."""
     if not world.ours or not world.claimable:
         return None
-    name, spec = _delete_operation(world)
+    stack = world.ours[0]
     if world.delete is None:
-        claim = Claim(name, spec, attempt=1, stack_id=world.ours[0].id)
+        claim = first_claim(
+            world, OperationType.DELETE, world.vm.metadata.uid, stack_id=stack.id, stack_name=stack.name
+        )
         return progress(claim, Reason.DELETING, "Storing the delete operation.")
-    if is_open(world.delete) and not (world.held and world.held.of(world.delete)):
-        claim = Claim(name, world.delete.spec, world.delete.status.attempts + 1)
+    is_held = world.held and world.held.of(world.delete)
+    if is_open(world.delete) and (not is_held or retry_asked(world)):
+        claim = next_claim(world, world.delete)
         return progress(claim, Reason.DELETING, f"Storing attempt {claim.attempt} of the delete operation.")
     return None
 
@@ -111,7 +128,8 @@ def every_stack_of_ours_is_deleted(world: World) -> Decision | None:
         message = f"Deleting stack {stack.id} ({stack.status})."
         if stack.deleting and world.clock < since + world.timing.delete_again:
             continue
-        if stack.status == "DELETE_FAILED" and (pause := pause_after_failed_delete(world, since)) > 0:
+        pause = 0.0 if _asked_since(world) else pause_after_failed_delete(world, since)
+        if stack.status == "DELETE_FAILED" and pause > 0:
             reason = classify_reason(stack.reason)
             fault = Fault(reason.code, f"stack {stack.id} could not be deleted: {reason.message}")
             paused = trouble(fault, outlook=Outlook.RETRYING, after=pause, moving=True)
@@ -141,16 +159,30 @@ def what_is_gone_is_released(_world: World) -> Decision | None:
 # ---- parts
 
 
-def _delete_operation(world: World) -> tuple[str, OperationSpec]:
-    metadata = world.vm.metadata
-    spec = OperationSpec(
-        vm_name=metadata.name,
-        vm_id=world.identity.id,
-        type=OperationType.DELETE,
-        cause=metadata.uid,
-        generation=world.generation,
-    )
-    return operation_name(metadata.name, world.identity.id, OperationType.DELETE, metadata.uid), spec
+def _asked_since(world: World) -> bool:
+    """Tell whether the deletion was claimed for a request to try now, and was not sent since."""
+    claimed = world.held is not None and world.held.since > world.last_effect
+    return claimed and world.delete is not None and world.delete.status.retry == retry_value(world) is not None
+
+
+def _left(world: World, stack_id: str | None, reason: Reason, message: str) -> Decision:
+    """Record a stack as left behind, end what is open, and let the object go; in a namespace that is going, only that."""
+    abandoned = reason is Reason.ABANDONED
+    delete = world.delete
+    if delete and is_open(delete):
+        settle = Settle(
+            delete.metadata.name,
+            OperationState.SUCCEEDED,
+            AttemptOutcome.ACCEPTED,
+            stack_id,
+            retained=True,
+            abandoned=abandoned,
+        )
+        return progress(settle, reason, message)
+    if delete is None and world.claimable:
+        name, spec = specified(world, OperationType.DELETE, world.vm.metadata.uid)
+        return progress(Retain(name, spec, stack_id, abandoned), reason, message)
+    return _ended(world) or progress(Release(), reason, message, moving=False)
 
 
 def _end(operation: str, message: str) -> Decision:

@@ -14,6 +14,7 @@ from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState
 from stoker.core.catalog import Part
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
+from stoker.core.server import PowerAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class Claim:
     stack_id: str | None = None
     """The stack that a delete is for: what was recorded must be proven gone by its id."""
 
+    retry: str | None = None
+    """The request to try now that this attempt answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settle:
@@ -53,6 +57,15 @@ class Settle:
     retained: bool = False
     """True for a delete that left the stack behind."""
 
+    stack_changed: datetime | None = None
+    """By Heat's clock, when the stack was changed for it."""
+
+    abandoned: bool = False
+    """True when it did so because a person abandoned the VM."""
+
+    failed_stacks: int | None = None
+    """Attempts so far whose stack failed; None when their number did not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retain:
@@ -60,7 +73,10 @@ class Retain:
 
     operation: str
     spec: OperationSpec
-    stack_id: str
+    stack_id: str | None
+    """None when a VM is abandoned of which no stack is known."""
+
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +88,23 @@ class LookByName:
 class LookById:
     """Look at the recorded stack."""
 
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookToAdopt:
+    """Look at the stack of that id, whatever its name and whoever's."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptStack:
+    """Give a stack that is proven nobody's our tags; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_name: str
     stack_id: str
 
 
@@ -113,6 +146,47 @@ class DeleteStack:
 
 
 @dataclass(frozen=True, slots=True)
+class ConvergeStack:
+    """Ask Heat to take up a stack that is proven ours again; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_name: str
+    stack_id: str
+    tags: tuple[str, ...]
+    """Those that it has, but for the operation's."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUnhealthy:
+    """Have the next update replace a resource of a stack that is proven ours."""
+
+    stack_name: str
+    stack_id: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class PowerServer:
+    """Ask Nova to start, stop or reboot the server; needs the claim that `operation` and `attempt` name."""
+
+    operation: str
+    attempt: int
+    stack_id: str
+    """The stack that the server is in."""
+
+    server_id: str
+    action: PowerAction
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtResources:
+    """List the resources of the stack."""
+
+    stack_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOutputs:
     """Read the outputs of the complete stack."""
 
@@ -132,10 +206,16 @@ Action = (
     | Retain
     | LookByName
     | LookById
+    | LookToAdopt
+    | AdoptStack
     | CreateStack
     | PreviewUpdate
     | UpdateStack
+    | ConvergeStack
+    | MarkUnhealthy
+    | PowerServer
     | DeleteStack
+    | LookAtResources
     | ReadOutputs
     | Release
 )
@@ -145,6 +225,8 @@ class Reason(StrEnum):
     """Why, when no error is the reason. Error codes are the other reasons; together they are the closed set."""
 
     ENROLLING = "Enrolling"
+    RESERVING = "Reserving"
+    RESERVED = "Reserved"
     CLAIMING = "Claiming"
     LOOKING = "Looking"
     CREATING = "Creating"
@@ -157,8 +239,18 @@ class Reason(StrEnum):
     DUPLICATE_STACKS = "DuplicateStacks"
     PREVIEWING = "Previewing"
     UPDATING = "Updating"
+    THROTTLED = "Throttled"
     STUCK = "Stuck"
+    STARTING = "Starting"
+    STOPPING = "Stopping"
+    RESTARTING = "Restarting"
+    REPAIRING = "Repairing"
+    STOPPED = "Stopped"
+    DRIFTED = "DriftFound"
+    PAUSED = "Paused"
+    PROTECTED = "TerminationProtected"
     DELETING = "Deleting"
+    ABANDONED = "Abandoned"
     RETAINED = "Retained"
     DELETED = "Deleted"
 
@@ -195,6 +287,9 @@ class Decision:
 
     moving: bool = False
     """True while something is under way in Heat: the tenant's poller looks often, and each listing wakes the VM."""
+
+    watching: bool = False
+    """True while the VM's server is awaited: the project's servers are listed often, and each listing wakes the VM."""
 
     fault: Fault | None = None
     """The error behind the decision, if any."""

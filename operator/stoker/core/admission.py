@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
 from stoker.api.template import VirtualMachineTemplate, object_name
@@ -10,20 +11,44 @@ from stoker.api.tenant import NetworkProfile, Tenant
 from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachine
 from stoker.core.boot import boot_text
 from stoker.core.faults import Fault, together
-from stoker.core.inputs import Inputs, parameters
+from stoker.core.inputs import Inputs, parameters, spec_hash
 from stoker.core.names import EVERYTHING, offer, template_allowed
 from stoker.core.slots import VOLUME_SLOTS, Slots, placed
+
+_UNKNOWN_AGE = datetime.max.replace(tzinfo=UTC)
+
+
+def claims_of(namespace: str, tenants: Iterable[Tenant]) -> list[Tenant]:
+    """Return the Tenants that claim a namespace, the oldest first.
+
+    A Tenant that is being deleted gives way to an older one: its going ends the conflict that it made.
+    """
+    claims = [tenant for tenant in tenants if namespace in tenant.spec.namespaces]
+    claims.sort(key=lambda t: (t.metadata.creation_timestamp or _UNKNOWN_AGE, t.metadata.name))
+    return [tenant for tenant in claims if tenant is claims[0] or tenant.metadata.deletion_timestamp is None]
 
 
 def tenant_of(namespace: str, tenants: Iterable[Tenant]) -> Tenant | Fault:
     """Return the namespace's one tenant; a namespace that two claim belongs to neither."""
-    claims = sorted((t for t in tenants if namespace in t.spec.namespaces), key=lambda t: t.metadata.name)
+    claims = claims_of(namespace, tenants)
     if not claims:
         return Fault(ErrorCode.TENANT_NOT_FOUND, f"no Tenant has the namespace {namespace}")
     if len(claims) > 1:
-        names = ", ".join(tenant.metadata.name for tenant in claims)
+        names = ", ".join(sorted(tenant.metadata.name for tenant in claims))
         return Fault(ErrorCode.TENANT_NOT_READY, f"the namespace {namespace} is claimed by several Tenants: {names}")
     return claims[0]
+
+
+def project_kept(vm: VirtualMachine, tenant: Tenant) -> Fault | None:
+    """Return why a VM is not the tenant's: its stack is in another project, where nobody would look for it."""
+    kept = vm.status.stack.project_id if vm.status.stack else None
+    if kept is None or kept == tenant.spec.project_id:
+        return None
+    message = (
+        f"the stack is in the project {kept}, and the Tenant {tenant.metadata.name} that the namespace "
+        f"{vm.metadata.namespace} has now is for {tenant.spec.project_id}"
+    )
+    return Fault(ErrorCode.PROJECT_CHANGED, message)
 
 
 def admit(
@@ -32,15 +57,19 @@ def admit(
     templates: Mapping[str, VirtualMachineTemplate],
     user_data: str | Fault | None,
     slots: Sequence[Slots] = (),
+    pinned: str | None = None,
 ) -> Inputs | Fault:
     """Return what Heat would be given, or everything that keeps it from being said.
 
     `templates` maps object names to templates; `user_data` is the text, or why it could not be read; `slots` are the
-    volumes' slots that the stack may hold, the newest first.
+    volumes' slots that the stack may hold, the newest first; `pinned` is the template version that a stack of the VM
+    says it has, for one without a status.
     """
     if isinstance(tenant, Fault):
         return tenant
-    template = template_of(vm, tenant, templates)
+    if tenant.metadata.deletion_timestamp:
+        return Fault(ErrorCode.TENANT_NOT_READY, f"the Tenant {tenant.metadata.name} is being deleted")
+    template = template_of(vm, tenant, templates, pinned)
     network = _network(vm, tenant)
     volumes = _volumes(vm, slots)
     data = user_data if isinstance(user_data, Fault) else _small_enough(vm, user_data)
@@ -52,11 +81,11 @@ def admit(
     assert not isinstance(volumes, Fault)
     assert not isinstance(data, Fault)
     values = parameters(vm.metadata.name, vm.spec, network, data, volumes)
-    return Inputs(template.reference, template.spec.template, values)
+    return Inputs(template.reference, template.spec.template, values, spec_hash(vm.spec))
 
 
 def template_of(
-    vm: VirtualMachine, tenant: Tenant, templates: Mapping[str, VirtualMachineTemplate]
+    vm: VirtualMachine, tenant: Tenant, templates: Mapping[str, VirtualMachineTemplate], pinned: str | None
 ) -> VirtualMachineTemplate | Fault:
     """Return the template of a VM; of a family, the version that it has, else the newest that the Tenant allows."""
     reference, patterns = vm.spec.template, tenant.spec.allowed_templates or EVERYTHING
@@ -64,7 +93,7 @@ def template_of(
     if "@" in reference:
         found = templates.get(object_name(reference))
     else:
-        pinned = vm.status.stack.template_version if vm.status.stack else None
+        pinned = (vm.status.stack.template_version if vm.status.stack else None) or pinned
         family = [template for template in templates.values() if template.spec.family == reference]
         newest = max(family, key=lambda one: (one in may_use, one.spec.version), default=None)
         is_pinned = pinned is not None and pinned.partition("@")[0] == reference

@@ -59,7 +59,7 @@ class Record:
 
     kind: Kind
     action: str
-    """CreateStack, DeleteStack, Retain, Release; of a note, Start or Repair."""
+    """CreateStack, UpdateStack, PowerServer, DeleteStack, Retain, Release and so on; of a note, Start or Repair."""
 
     time: str
     """RFC 3339 with milliseconds, UTC, by the wall clock of the process: informative. The order is the sequence's."""
@@ -101,7 +101,7 @@ class Record:
     """OpenStack's own id of the request."""
 
     detail: str = ""
-    """Of a note: a sentence."""
+    """Of a note: a sentence. Else what the action is about within the stack: a server's power, a resource."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,10 @@ class Catalog:
         """Return the catalog after a failed read: the part is not known; who counts may use what it was."""
         return replace(self, read={**self.read, part: None})
 
+    def tried(self) -> Catalog:
+        """Return the catalog without its failures: what could not be read is tried again."""
+        return replace(self, read={part: began for part, began in self.read.items() if began is not None})
+
 
 def gpus_of(extra: Mapping[str, str]) -> int:
     """Return how many GPUs a flavor's extra specs give. What cannot be read as a count counts as none."""

@@ -83,8 +83,9 @@ def _all(*tests: Test) -> Test:
     return lambda answer: all(test(answer) for test in tests)
 
 
-def _creates(answer: Answer) -> bool:
-    return answer.operation.startswith("create")
+def _builds(answer: Answer) -> bool:
+    """Tell whether the request was one for which Heat may make a trust."""
+    return answer.operation.startswith(("create", "update", "adopt"))
 
 
 def _at_identity(answer: Answer) -> bool:
@@ -162,8 +163,8 @@ _RULES: tuple[tuple[Test, ErrorCode], ...] = (
     (_type("RequestLimitExceeded"), ErrorCode.CLOUD_QUOTA_EXCEEDED),
     # Heat with deferred_auth_method=trusts and an application credential: 403 with no message, or 500 "Unauthorized"
     # when the credential has access rules.
-    (_all(_creates, _is(403), _silent), ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS),
-    (_all(_creates, _is(500), _type("Unauthorized")), ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS),
+    (_all(_builds, _is(403), _silent), ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS),
+    (_all(_builds, _is(500), _type("Unauthorized")), ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS),
     # deferred_auth_method=password and a template with, for example, a WaitConditionHandle.
     (_type("MissingCredentialError"), ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS),
     (_is(429), ErrorCode.RATE_LIMITED),
@@ -191,6 +192,9 @@ _RULES: tuple[tuple[Test, ErrorCode], ...] = (
 )
 
 
+_OUTAGES = (ErrorCode.CLOUD_UNAVAILABLE, ErrorCode.TIMEOUT)
+
+
 def classify(answer: Answer) -> Fault:
     """Return the fault. A write that was not refused outright may still land: `definite` is False for it."""
     answer = replace(answer, text=_readable(answer))
@@ -204,6 +208,7 @@ def classify(answer: Answer) -> Fault:
         one_line(f"{answer.operation}: {what}"),
         definite=_refused(answer, code),
         retry_after=_wait(answer.retry_after),
+        outage=code in _OUTAGES and (answer.status is None or answer.status >= 500),
     )
 
 

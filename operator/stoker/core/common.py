@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
-from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
-from stoker.core import retry
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
+from stoker.core import asked, retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
 from stoker.core.faults import Fault, Retry, together
 from stoker.core.findings import OUTDATED
+from stoker.core.quota import Denied, Unjudged
 from stoker.core.stack import Stack, Unknown
-from stoker.core.world import Accepted, Refused, World, is_open
+from stoker.core.world import Accepted, Held, Lost, Refused, World, is_open
 
 LOOK_AGAIN = 15.0
 """Pause after a look failed or is missing, seconds; a listing usually wakes the VM sooner."""
@@ -39,6 +40,7 @@ def trouble(
     outlook: Outlook | None = None,
     after: float | None = None,
     moving: bool = False,
+    watching: bool = False,
 ) -> Decision:
     """Return a decision that reports a fault; without an action, nothing is done."""
     return Decision(
@@ -48,18 +50,30 @@ def trouble(
         outlook or fault_outlook(fault),
         after,
         moving=moving,
+        watching=watching,
         fault=fault,
     )
 
 
-def not_admitted(world: World) -> Decision | None:
-    """Return why nothing may be asked of Heat, everything together; or the wait for what is to be known first."""
-    findings = world.findings
+def parked(world: World) -> Decision | None:
+    """Return why nothing may be asked of Heat now, everything together, or the wait for what is to be known; or None.
+
+    Whom only the Tenant's quota has no room for is woken when it has.
+    """
+    findings, quota = world.findings, world.quota
     if findings.waits:
         message = "Waiting for a look at what the cloud offers."
         return Decision(Nothing(), Reason.LOOKING, message, requeue_after=LOOK_AGAIN, wants=findings.wanted)
-    faults = (*([world.admission] if isinstance(world.admission, Fault) else []), *findings.faults)
-    return replace(trouble(together(faults), after=LOOK_AGAIN), wants=findings.wanted) if faults else None
+    faults = [*([world.admission] if isinstance(world.admission, Fault) else []), *findings.faults]
+    if isinstance(quota, Denied) and quota.fault.code not in {fault.code for fault in faults}:
+        faults.append(quota.fault)
+    if faults:
+        fault = together(faults)
+        woken = (fault.code, *fault.also) == (ErrorCode.QUOTA_EXCEEDED,)
+        return replace(trouble(fault, after=None if woken else LOOK_AGAIN), wants=findings.wanted)
+    if isinstance(quota, Unjudged):
+        return progress(Nothing(), Reason.RESERVING, "Waiting for a place in the Tenant's quota.", moving=False)
+    return None
 
 
 def a_double_touches_nothing(world: World) -> Decision | None:
@@ -74,7 +88,7 @@ def a_double_touches_nothing(world: World) -> Decision | None:
 
 def an_answer_is_recorded(world: World) -> Decision | None:
     """What Heat answered is stored before anything else happens; a lost answer stays open."""
-    claimed = world.claimed or world.claimed_update
+    claimed = world.claimed or world.claimed_update or world.claimed_job
     if claimed is None:
         return None
     operation, held = claimed
@@ -82,7 +96,8 @@ def an_answer_is_recorded(world: World) -> Decision | None:
         case Accepted(stack_id):
             return adopted(operation, stack_id)
         case Refused(fault):
-            return failed_attempt(world, operation, fault, stack_id=None)
+            bounded = world.kept if operation.spec.type is OperationType.REPAIR else None
+            return failed_attempt(world, operation, fault, stack_id=bounded.id if bounded else None)
     return None
 
 
@@ -94,16 +109,17 @@ def an_open_create_is_settled_by_its_stack(world: World) -> Decision | None:
 
 
 def adopted(operation: VirtualMachineOperation, stack_id: str) -> Decision:
-    """Record that the operation's attempt made this stack, or is updating it."""
+    """Record that the operation's attempt made this stack, or changes it or its server."""
     settle = Settle(operation.metadata.name, OperationState.RUNNING, AttemptOutcome.ACCEPTED, stack_id)
-    return progress(settle, Reason.ADOPTING, f"Heat accepted the stack {stack_id}.")
+    return progress(settle, Reason.ADOPTING, f"The {operation.spec.type.lower()} of stack {stack_id} was accepted.")
 
 
 def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Fault, *, stack_id: str | None) -> Decision:
     """Record that the attempt failed, and when the next one is due; or that there will be none."""
-    attempts = operation.status.attempts
-    final = fault.policy.retry is Retry.NEVER or (stack_id is not None and attempts >= retry.FAILED_STACKS)
-    pause = retry.delay(fault, attempts, world.identity.id)
+    failed_stacks = operation.status.failed_stacks + (stack_id is not None)
+    tired = stack_id is not None and failed_stacks >= retry.FAILED_STACKS
+    final = fault.policy.retry is Retry.NEVER or tired
+    pause = retry.delay(fault, operation.status.attempts, world.identity.id)
     settle = Settle(
         operation.metadata.name,
         OperationState.FAILED if final else OperationState.RUNNING,
@@ -112,9 +128,18 @@ def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Faul
         fault.code,
         fault.message,
         None if final else world.now + timedelta(seconds=pause),
+        failed_stacks=failed_stacks,
     )
     decision = trouble(fault, action=settle, outlook=Outlook.BLOCKED if final else None)
     return replace(decision, wants=OUTDATED.get(fault.code, frozenset()))
+
+
+def lost_fault(claimed: tuple[VirtualMachineOperation, Held] | None) -> Fault | None:
+    """Return why an answer was lost, if this process knows: a 500 says more than that nothing landed."""
+    match claimed:
+        case (_, Held(answer=Lost(fault))):
+            return fault
+    return None
 
 
 def recorded_fault(operation: VirtualMachineOperation) -> Fault:
@@ -125,8 +150,13 @@ def recorded_fault(operation: VirtualMachineOperation) -> Fault:
 
 
 def not_due(world: World, operation: VirtualMachineOperation) -> Decision | None:
-    """Report the recorded failure while nothing may be tried: before its time, or for good at this generation."""
-    if operation.spec.generation < world.generation:
+    """Report the recorded failure while nothing may be tried: before its time, or for good at this generation.
+
+    A person may ask for the next attempt now. An operation that succeeded has none to wait for.
+    """
+    if operation.spec.generation < world.generation or asked.retry_asked(world):
+        return None
+    if operation.status.state is OperationState.SUCCEEDED:
         return None
     fault = recorded_fault(operation)
     if not is_open(operation):
@@ -183,12 +213,9 @@ def call_failed(world: World, fault: Fault, failures: int) -> Decision:
     """
     known = world.deleting or fault.code is ErrorCode.AUDIT_UNAVAILABLE
     outlook = Outlook.RETRYING if known else Outlook.UNKNOWN
-    return trouble(
-        fault,
-        outlook=outlook,
-        after=retry.delay(fault, failures, world.identity.id),
-        moving=world.unanswered is not None,
-    )
+    after = retry.delay(fault, failures, world.identity.id)
+    decision = trouble(fault, outlook=outlook, after=after, moving=world.unanswered is not None)
+    return asked.explained(world, decision) if world.deleting else decision
 
 
 def not_yet_proven_gone(world: World) -> Decision | None:

@@ -67,6 +67,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.UNAUTHORIZED: Policy(_S, Actor.ADMIN, "Renew the credentials in the Tenant's Secret."),
     _C.FORBIDDEN: Policy(_S, Actor.ADMIN, "Give the credential the roles it lacks."),
     _C.PROJECT_MISMATCH: Policy(_S, Actor.ADMIN, "Use credentials of the Tenant's project, or correct projectID."),
+    _C.PROJECT_CHANGED: Policy(
+        _S, Actor.ADMIN, "Give the namespace to a Tenant of that project until the VM is deleted."
+    ),
     _C.CREDENTIAL_CANNOT_CREATE_TRUSTS: Policy(
         _S,
         Actor.ADMIN,
@@ -79,6 +82,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.CLOUD_UNAVAILABLE: Policy(_B, Actor.CLOUD, "Stoker tries again by itself."),
     _C.RATE_LIMITED: Policy(_B, Actor.NOBODY, "Stoker tries again by itself."),
     _C.TIMEOUT: Policy(_B, Actor.CLOUD, "Stoker looks again by itself."),
+    _C.QUOTA_EXCEEDED: Policy(
+        _S, Actor.USER, "Delete VMs, ask for less, or have the Tenant's quota raised: it goes on when there is room."
+    ),
     _C.CLOUD_QUOTA_EXCEEDED: Policy(_S, Actor.ADMIN, "Free resources of the project, or have its quota raised."),
     _C.NO_VALID_HOST: Policy(_S, Actor.CLOUD, "Wait for capacity, or choose another flavor."),
     _C.NAME_CONFLICT: Policy(_S, Actor.ADMIN, "Rename or remove the foreign stack of that name."),
@@ -86,11 +92,18 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.DUPLICATE_IDENTITY: Policy(
         _N, Actor.USER, "Delete this object, or remove its annotation stoker.dev/id and create it anew."
     ),
+    _C.ADOPTION_REFUSED: Policy(
+        _S, Actor.ADMIN, "Mend what is missing, or take the annotation stoker.dev/adopt-stack away."
+    ),
+    _C.IDEMPOTENCY_CONFLICT: Policy(
+        _S, Actor.USER, "Delete this object, or give it an idempotency key of its own; no second stack is made."
+    ),
     _C.STACK_MISSING: Policy(_B, Actor.USER, "Find out who deleted the stack."),
     _C.STACK_FAILED: Policy(_B, Actor.CLOUD, "Read the reason; Stoker tries a few times by itself."),
     _C.UPDATE_WOULD_REPLACE: Policy(
         _N, Actor.USER, "Take the edit back, or set allowReplace to true if their data may be lost."
     ),
+    _C.SERVER_STOPPED: Policy(_N, Actor.USER, "Start the VM (powerState: Running) for the edit to be applied."),
     _C.NOT_FOUND: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
     _C.CONFLICT: Policy(_B, Actor.NOBODY, "Stoker looks again by itself."),
     _C.AUDIT_UNAVAILABLE: Policy(
@@ -122,6 +135,8 @@ class Fault:
 
     also: tuple[ErrorCode, ...] = ()
     """The codes of what else the message tells of."""
+    outage: bool = False
+    """True when nothing usable answered: no connection, a time-out, a 5xx. A refusal is an answer."""
 
     @property
     def policy(self) -> Policy:

@@ -62,9 +62,9 @@ class Identity:
             {*cluster_tags(self.cluster), f"stoker-vm={self.id}", f"stoker-obj={digest(self.namespace, self.name)}"}
         )
 
-    def tags(self, operation: str, inputs_hash: str) -> tuple[str, ...]:
-        """Return all tags of a stack made by that operation from those inputs."""
-        return (*sorted(self.ownership_tags), f"stoker-op={operation}", f"stoker-in={inputs_hash}")
+    def tags(self, operation: str, inputs_hash: str, *more: str) -> tuple[str, ...]:
+        """Return all tags of a stack made by that operation from those inputs, which may say more of themselves."""
+        return (*sorted(self.ownership_tags), f"stoker-op={operation}", f"stoker-in={inputs_hash}", *more)
 
     def owns(self, tags: frozenset[str], project: str) -> bool:
         """Tell whether a stack with these tags in this project is proven to be this VM's."""

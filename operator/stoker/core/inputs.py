@@ -11,11 +11,35 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from stoker.api.parts import IngressRule, Volume
 from stoker.api.tenant import NetworkProfile
-from stoker.api.virtualmachine import IngressRule, VirtualMachineSpec, Volume
+from stoker.api.virtualmachine import VirtualMachineSpec
 from stoker.core.boot import boot_text
 from stoker.core.identity import HASH_LENGTH
 from stoker.core.slots import Slots
+
+SPEC_TAG, TEMPLATE_TAG = "stoker-spec", "stoker-template"
+"""Tags of a stack. The first tells an edit from a change of what the spec only names: a Secret, a profile, a template."""
+
+LONGEST_TAG = 80
+"""Characters of a tag that Heat takes."""
+
+_OURS = {
+    "allow_replace",
+    "on_stack_missing",
+    "deletion_policy",
+    "termination_protection",
+    "power_state",
+    "drift_policy",
+    "plan",
+}
+"""Fields of a spec that are for Stoker and never sent to Heat."""
+
+
+def spec_hash(spec: VirtualMachineSpec) -> str:
+    """Return the fingerprint of what a spec asks of Heat. Fields at their default do not count, so a new one changes none."""
+    asked = spec.model_dump(mode="json", exclude=_OURS, exclude_defaults=True)
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:HASH_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +53,14 @@ class Inputs:
     """HOT as YAML text."""
 
     parameters: dict[str, Any]
+    spec: str = ""
+    """Fingerprint of the spec that it was composed for."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What a stack made from them says of its spec and its template, beside the inputs' own hash."""
+        known = (SPEC_TAG, self.spec), (TEMPLATE_TAG, self.template_version)
+        return tuple(f"{key}={value}" for key, value in known if value and len(key) + len(value) < LONGEST_TAG)
 
     @property
     def hash(self) -> str:

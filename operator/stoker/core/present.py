@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from stoker.api.errors import ErrorCode
-from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState, OperationType, VirtualMachineOperation
-from stoker.api.virtualmachine import MissingPolicy
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType
+from stoker.api.virtualmachine import MissingPolicy, PowerState
 from stoker.core.actions import (
-    Claim,
     CreateStack,
     Decision,
     DeleteStack,
@@ -20,14 +17,17 @@ from stoker.core.actions import (
     Reason,
     Settle,
 )
+from stoker.core.adopt import is_for
+from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
     LOOK_AGAIN,
     failed_attempt,
+    lost_fault,
     next_double_removed,
-    not_admitted,
     not_due,
     not_yet_proven_gone,
+    parked,
     pause_after_failed_delete,
     progress,
     recorded_fault,
@@ -35,8 +35,8 @@ from stoker.core.common import (
     waits_for_the_answer,
 )
 from stoker.core.faults import Fault
-from stoker.core.identity import operation_name
 from stoker.core.inputs import Inputs
+from stoker.core.repair import is_stuck, pause
 from stoker.core.stack import Stack
 from stoker.core.world import Held, World, is_open
 
@@ -52,7 +52,7 @@ def what_was_never_asked_for_needs_admission(world: World) -> Decision | None:
     """While nothing was ever claimed or seen, a VM that is not admitted is parked with the reason."""
     if world.create or world.recorded_id or world.ours:
         return None
-    return not_admitted(world)
+    return parked(world)
 
 
 # ---- at least one stack is proven ours
@@ -72,17 +72,15 @@ def a_stack_without_a_record_gets_one(world: World) -> Decision | None:
 
 
 def work_in_progress_is_left_alone(world: World) -> Decision | None:
-    """What Heat is doing is not disturbed; after the time-out it is called stuck."""
+    """What Heat is doing is not disturbed. What is stuck is taken up again; of a deletion, a second request does that."""
     stack = world.kept
     if stack is None or not stack.in_progress:
         return None
-    patience = world.timing.stuck_after
-    ours_is_recent = world.last_effect > 0 and world.clock - world.last_effect <= patience
-    since = stack.updated or stack.created
-    if since and world.now - since > timedelta(seconds=patience) and not ours_is_recent:
-        message = f"Stack {stack.id} is {stack.status} since {since:%Y-%m-%dT%H:%M:%SZ}: its engine may have died."
-        return Decision(Nothing(), Reason.STUCK, message, Outlook.BLOCKED, LOOK_AGAIN, moving=True)
-    return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
+    if not is_stuck(world, stack):
+        return progress(Nothing(), Reason.IN_PROGRESS, f"Stack {stack.id} is {stack.status}.")
+    if not stack.deleting:
+        return None
+    return progress(DeleteStack(stack.name, stack.id), Reason.STUCK, f"Stack {stack.id} is stuck in its deletion.")
 
 
 def a_failed_create_is_recorded(world: World) -> Decision | None:
@@ -126,7 +124,7 @@ def outputs_are_read_once(world: World) -> Decision | None:
     if world.unanswered_update is not None:
         return None  # it may land yet, and what is read now would be kept
     is_known = recorded and recorded.id == stack.id and world.vm.status.server_id
-    just_ended = any(operation and is_open(operation) for operation in (world.create, world.update))
+    just_ended = any(operation and is_open(operation) for operation in (world.create, world.update, world.repaired))
     # Applied is written together with what was read: without it, a crash may have come between end and status.
     if is_known and not just_ended and world.vm.status.applied_generation == world.generation:
         return None
@@ -147,7 +145,12 @@ def a_complete_stack_is_settled(world: World) -> Decision | None:
     stack = world.kept
     if stack is None:
         return None
-    return Decision(Nothing(), Reason.ACTIVE, "The VM is as its spec asks.", Outlook.SETTLED)
+    message = "The VM is as its spec asks."
+    if world.outdated:
+        message += " A Secret, network profile or template changed since; the next edit applies it."
+    reason = Reason.STOPPED if world.vm.spec.power_state is PowerState.STOPPED else Reason.ACTIVE
+    again = pause(world) or None  # when what differs without harm may be repaired
+    return Decision(Nothing(), reason, message, Outlook.SETTLED, again)
 
 
 # ---- none is
@@ -171,7 +174,9 @@ def an_unanswered_create_may_still_land(world: World) -> Decision | None:
         return None
     if (waiting := waits_for_the_answer(world)) is not None:
         return waiting
-    fault = Fault(ErrorCode.TIMEOUT, "a create was never answered, and no stack appeared before its deadline")
+    fault = lost_fault(world.claimed) or Fault(
+        ErrorCode.TIMEOUT, "a create was never answered, and no stack appeared before its deadline"
+    )
     return failed_attempt(world, world.unanswered, fault, stack_id=None)
 
 
@@ -180,9 +185,9 @@ def a_create_follows_a_look_after_its_claim(world: World) -> Decision | None:
     if world.claimed is None:
         return None
     create, held = world.claimed
-    if (refused := not_admitted(world)) is not None:
-        return failed_attempt(world, create, refused.fault, stack_id=None) if refused.fault else refused
-    assert isinstance(world.admission, Inputs), "a fault there is a refusal"
+    if (waiting := parked(world)) is not None:
+        return failed_attempt(world, create, waiting.fault, stack_id=None) if waiting.fault else waiting
+    assert isinstance(world.admission, Inputs)
     if not _looked(world, held):
         return progress(LookByName(), Reason.LOOKING, "Looking for a stack of the VM's name.")
     message = f"Asking Heat for the stack {world.identity.stack_name}."
@@ -201,18 +206,23 @@ def an_accepted_stack_that_vanished_failed(world: World) -> Decision | None:
 
 
 def a_failure_backs_off(world: World) -> Decision | None:
-    """A failed attempt waits for its time, a failed operation for a new generation; then the next is claimed."""
+    """A failed attempt waits for its time, a failed operation for an edit, and both for a request to try now."""
+    create = world.failed
+    return not_due(world, create) if create and is_for(world, create) else None
+
+
+def a_failure_is_followed_by_another_try(world: World) -> Decision | None:
+    """The next attempt is claimed; an operation for something else than what is asked for now is ended first."""
     create = world.failed
     if create is None:
         return None
-    if (waiting := not_due(world, create)) is not None:
+    if (waiting := parked(world)) is not None:
         return waiting
-    if (refused := not_admitted(world)) is not None:
-        return refused
+    if is_for(world, create):
+        claim = next_claim(world, create)
+        return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
     if not is_open(create):
         return _claim(world, cause=create.metadata.name)
-    if create.spec.generation == world.generation:
-        return _claim_again(create)
     fault = recorded_fault(create)
     superseded = Settle(
         create.metadata.name, OperationState.FAILED, AttemptOutcome.FAILED, None, fault.code, fault.message
@@ -230,8 +240,8 @@ def a_stack_that_was_there_is_missed(world: World) -> Decision | None:
     fault = Fault(ErrorCode.STACK_MISSING, f"stack {stack_id} is gone, and Stoker did not delete it")
     if world.vm.spec.on_stack_missing is MissingPolicy.ERROR:
         return trouble(fault, outlook=Outlook.BLOCKED)
-    if (refused := not_admitted(world)) is not None:
-        return refused
+    if (waiting := parked(world)) is not None:
+        return waiting
     claim = _claim(world, cause=stack_id)
     return trouble(fault, action=claim.action, outlook=Outlook.RETRYING, moving=True)
 
@@ -255,19 +265,5 @@ def _looked(world: World, held: Held) -> bool:
 
 def _claim(world: World, cause: str) -> Decision:
     sequence = world.create.spec.sequence + 1 if world.create else 1
-    metadata = world.vm.metadata
-    spec = OperationSpec(
-        vm_name=metadata.name,
-        vm_id=world.identity.id,
-        type=OperationType.CREATE,
-        cause=cause,
-        sequence=sequence,
-        generation=world.generation,
-    )
-    name = operation_name(metadata.name, world.identity.id, OperationType.CREATE, cause)
-    return progress(Claim(name, spec, attempt=1), Reason.CLAIMING, "Storing the create operation.")
-
-
-def _claim_again(create: VirtualMachineOperation) -> Decision:
-    claim = Claim(create.metadata.name, create.spec, attempt=create.status.attempts + 1)
-    return progress(claim, Reason.CLAIMING, f"Storing attempt {claim.attempt} of the create operation.")
+    claim = first_claim(world, OperationType.CREATE, cause, sequence=sequence)
+    return progress(claim, Reason.CLAIMING, "Storing the create operation.")

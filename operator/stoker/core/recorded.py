@@ -7,14 +7,21 @@ from typing import assert_never
 
 from stoker.api.base import GROUP
 from stoker.core.actions import (
+    Action,
+    AdoptStack,
     Claim,
+    ConvergeStack,
     CreateStack,
     Decision,
     DeleteStack,
     Enroll,
+    LookAtResources,
     LookById,
     LookByName,
+    LookToAdopt,
+    MarkUnhealthy,
     Nothing,
+    PowerServer,
     PreviewUpdate,
     ReadOutputs,
     Release,
@@ -34,6 +41,11 @@ LONGEST_NAME = 253
 """Longest name of a requester that is kept, characters."""
 
 
+def requester(world: World) -> str:
+    """Return who asked for the VM."""
+    return one_line(world.vm.metadata.annotations.get(REQUESTED_BY, ""), LONGEST_NAME) or UNKNOWN
+
+
 def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: str) -> Record | None:
     """Return what is recorded before the decision's action, or None for one that is not recorded.
 
@@ -48,7 +60,7 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
         holder=holder,
         epoch=epoch,
         reason=decision.reason.value,
-        requested_by=one_line(world.vm.metadata.annotations.get(REQUESTED_BY, ""), LONGEST_NAME) or UNKNOWN,
+        requested_by=requester(world),
         project=world.identity.project,
         namespace=world.identity.namespace,
         vm=world.identity.name,
@@ -58,20 +70,33 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
         template_version=(kept.template_version if kept else None) or "",
         inputs_hash=(kept.inputs_hash if kept else None) or "",
     )
+    return _of(world, base, action)
+
+
+def _of(world: World, base: Record, action: Action) -> Record | None:  # noqa: PLR0911 -- a row a kind of action
     match action:
         case CreateStack(operation, attempt, inputs) | UpdateStack(operation, attempt, inputs=inputs):
             version, digest = inputs.template_version, inputs.hash
             base = replace(base, operation=operation, attempt=attempt, template_version=version, inputs_hash=digest)
             return replace(base, stack_id=action.stack_id) if isinstance(action, UpdateStack) else base
+        case AdoptStack(operation, attempt, _, stack_id):
+            return replace(base, operation=operation, attempt=attempt, stack_id=stack_id)
+        case ConvergeStack(operation, attempt, _, stack_id) | PowerServer(operation, attempt, stack_id):
+            detail = f"{action.action} {action.server_id}" if isinstance(action, PowerServer) else ""
+            return replace(base, operation=operation, attempt=attempt, stack_id=stack_id, detail=detail)
+        case MarkUnhealthy(_, stack_id, resource):
+            operation = world.job.metadata.name if world.job else base.operation
+            return replace(base, operation=operation, stack_id=stack_id, detail=resource)
         case DeleteStack(_, stack_id):
             return replace(base, stack_id=stack_id)
-        case Retain(operation, _, stack_id):
-            return replace(base, operation=operation, stack_id=stack_id)
-        case Settle(operation, retained=True):
-            return replace(base, action=Retain.__name__, operation=operation, stack_id=action.stack_id or "")
+        case Retain(operation) | Settle(operation, retained=True):
+            name = "Abandon" if action.abandoned else Retain.__name__
+            return replace(base, action=name, operation=operation, stack_id=action.stack_id or "")
         case Release():
             return replace(base, stack_id=world.recorded_id or "")
-        case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | ReadOutputs() | PreviewUpdate():
+        case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | LookToAdopt():
+            return None
+        case LookAtResources() | ReadOutputs() | PreviewUpdate():
             return None
         case _:
             assert_never(action)

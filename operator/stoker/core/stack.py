@@ -31,6 +31,11 @@ class Stack:
     """When its last update began."""
 
     @property
+    def changed(self) -> datetime | None:
+        """When its create or last update began, by Heat's clock: another time tells of another change."""
+        return self.updated or self.created
+
+    @property
     def action(self) -> str:
         """The verb: CREATE, UPDATE, DELETE and so on."""
         return self.status.rpartition("_IN_PROGRESS")[0] or self.status.rpartition("_")[0]
@@ -87,6 +92,44 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a stack."""
+
+    name: str
+    type: str
+    status: str
+    """`<action>_<state>`, as of a stack."""
+
+    reason: str = ""
+    physical_id: str = ""
+    """Empty before it is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """A look at the resources of a stack."""
+
+    as_of: float
+    """Monotonic seconds when the request for them started."""
+
+    stack_id: str
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A look at a stack that a person asks to adopt."""
+
+    as_of: float
+    stack_id: str
+    stack: Stack | None
+    """None when the project has none of that id."""
+
+    outputs: frozenset[str] = frozenset()
+    """Names of the standard outputs that it has; of a server's id only when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outputs:
     """The standard outputs of every template."""
 
@@ -99,6 +142,9 @@ class Outputs:
 
     volume_slots: tuple[str, ...] = ()
     """From the stack's parameters: see `core.slots`."""
+
+    as_of: float = field(default=0.0, compare=False)
+    """Monotonic seconds when the request for them started: what they name was there then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +159,18 @@ class Plan:
     types: Mapping[str, str] = field(default_factory=dict)
     """The type of each resource that would be replaced or deleted."""
 
+    unmade: frozenset[str] = frozenset()
+    """Volumes whose making failed, so that they hold nothing."""
+
     @property
     def losses(self) -> tuple[str, ...]:
-        """The servers and volumes whose data would be gone, as `name (replaced)` or `name (deleted)`."""
-        ways = (("replaced", self.replaced), ("deleted", self.deleted))
+        """The servers and volumes whose data would be gone, as `name (replaced)` or `name (deleted)`.
+
+        The deletion of a volume that was never made costs nothing. A replacement is believed: the one before it may
+        still be there.
+        """
+        deleted = tuple(name for name in self.deleted if name not in self.unmade)
+        ways = (("replaced", self.replaced), ("deleted", deleted))
         return tuple(f"{name} ({way})" for way, names in ways for name in names if self.types.get(name) in HOLDS_DATA)
 
 
@@ -134,3 +188,5 @@ class Preview:
     stack_id: str
     inputs_hash: str
     plan: Plan | Fault
+    retry: str | None = None
+    """The request to try now that there was when it was asked for."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from stoker.api.conditions import Condition, ConditionStatus, ConditionType, merge
+from stoker.api.operation import OperationType, VirtualMachineOperation
+from stoker.api.quota import Amounts
 from stoker.api.virtualmachine import (
     DesiredState,
     LastError,
@@ -14,10 +16,14 @@ from stoker.api.virtualmachine import (
     VirtualMachineStatus,
 )
 from stoker.core.actions import Claim, Decision, Outlook, Reason, Settle
+from stoker.core.asked import retry_value
 from stoker.core.classify import redacted
+from stoker.core.drift import differences, explained
 from stoker.core.faults import one_line
 from stoker.core.identity import tag_value
-from stoker.core.inputs import Inputs
+from stoker.core.inputs import TEMPLATE_TAG, Inputs
+from stoker.core.power import applied, look, restarted
+from stoker.core.quota import Denied, Reserved, Verdict, describe
 from stoker.core.stack import Stack
 from stoker.core.world import World, is_open
 
@@ -29,6 +35,7 @@ _READY = {
 
 _PASSING = {
     Reason.ENROLLING,
+    Reason.RESERVING,
     Reason.CLAIMING,
     Reason.LOOKING,
     Reason.ADOPTING,
@@ -51,21 +58,29 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
     """
     old, stack = world.vm.status, world.ours[0] if world.ours else None
     outputs = world.outputs
-    phase = _phase(world, decision)
+    phase, generation = _phase(world, decision), _applied(world, stack)
     return VirtualMachineStatus(
         observed_generation=world.generation,
         id=world.identity.id,
         phase=phase,
         desired_state=DesiredState.ABSENT if world.deleting else DesiredState.PRESENT,
-        applied_generation=_applied(world, stack),
-        conditions=conditions(old.conditions, decision, generation=world.generation, now=world.now),
+        applied_generation=generation,
+        conditions=(
+            *conditions(old.conditions, decision, generation=world.generation, now=world.now, quota=world.quota),
+            *_drifted(world),
+        ),
         stack=_stack(world, stack),
         volume_slots=outputs.volume_slots if outputs and stack and stack.complete else old.volume_slots,
+        power_state=_power(world),
+        applied_power_state=applied(world) if stack and stack.complete else old.applied_power_state,
+        restart_id=restarted(world),
         server_id=(outputs.server_id if outputs else None) or old.server_id,
         private_ip=(outputs.private_ip or None) if outputs else old.private_ip,
         public_ip=(outputs.public_ip or None) if outputs else old.public_ip,
         operation=_operation(world, decision),
+        retry=_retry(world, decision),
         last_error=_last_error(old.last_error, decision, world.now),
+        reserved=_reserved(world, generation),
         requested_at=old.requested_at or world.now,
         provisioning_at=old.provisioning_at or (world.now if stack else None),
         active_at=old.active_at or (world.now if phase is Phase.ACTIVE else None),
@@ -74,9 +89,9 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
 
 
 def conditions(
-    old: tuple[Condition, ...], decision: Decision, *, generation: int, now: datetime
+    old: tuple[Condition, ...], decision: Decision, *, generation: int, now: datetime, quota: Verdict | None = None
 ) -> tuple[Condition, ...]:
-    """Return the conditions that follow from a decision's outlook."""
+    """Return the conditions that follow from a decision's outlook, and what the quota says."""
     reason, message = decision.reason.value, decision.message
     ready = _READY.get(decision.outlook, ConditionStatus.FALSE)
     wanted = {ConditionType.READY: (ready, reason, message)}
@@ -84,7 +99,34 @@ def conditions(
         wanted[ConditionType.STALLED] = (ConditionStatus.TRUE, reason, message)
     elif decision.outlook is not Outlook.SETTLED:
         wanted[ConditionType.RECONCILING] = (ConditionStatus.TRUE, reason, message)
+    match quota:
+        case Reserved(amounts):
+            said = f"Reserved are {describe(amounts)}."
+            wanted[ConditionType.QUOTA_RESERVED] = (ConditionStatus.TRUE, Reason.RESERVED.value, said)
+        case Denied(fault):
+            wanted[ConditionType.QUOTA_RESERVED] = (ConditionStatus.FALSE, fault.code.value, fault.sentence)
     return merge(old, wanted, generation=generation, now=now)
+
+
+def _drifted(world: World) -> tuple[Condition, ...]:
+    """Return the condition Drifted, if something is known to differ; while that is not known, as it was."""
+    old, found = world.vm.status.conditions, differences(world)
+    if world.deleting or found == ():
+        return ()
+    if found is None:
+        return tuple(condition for condition in old if condition.type == ConditionType.DRIFTED)
+    message = "; ".join(difference.phrase for difference in found) + "."
+    wanted = {ConditionType.DRIFTED: (ConditionStatus.TRUE, Reason.DRIFTED.value, message)}
+    return merge(old, wanted, generation=world.generation, now=world.now)
+
+
+def _power(world: World) -> str | None:
+    """Return the server's power state as it was last seen; one that Heat just completed runs."""
+    seen = look(world)
+    if seen is not None:
+        return seen.server.state[:32] if seen.server else None
+    just_made = world.kept is not None and world.kept.status == "CREATE_COMPLETE"
+    return world.vm.status.power_state or ("Running" if just_made else None)
 
 
 def _phase(world: World, decision: Decision) -> Phase:
@@ -94,6 +136,8 @@ def _phase(world: World, decision: Decision) -> Phase:
         return Phase.ACTIVE
     if decision.outlook in (Outlook.BLOCKED, Outlook.RETRYING):
         return Phase.ERROR
+    if decision.reason is Reason.PAUSED:
+        return world.vm.status.phase or Phase.REQUESTED
     if decision.outlook is Outlook.UNKNOWN and world.vm.status.phase:
         return world.vm.status.phase
     return Phase.PROVISIONING if world.ours or world.recorded_id else Phase.REQUESTED
@@ -101,9 +145,21 @@ def _phase(world: World, decision: Decision) -> Phase:
 
 def _applied(world: World, stack: Stack | None) -> int | None:
     """Return the generation that the stack is complete for: not before its update's operation is ended."""
-    if stack and stack.complete and (world.current or world.updated) and not (world.update and is_open(world.update)):
+    applied = world.fits or (world.updated and world.as_asked is None)
+    if stack and stack.complete and applied and not (world.update and is_open(world.update)):
         return world.generation
     return world.vm.status.applied_generation
+
+
+def _reserved(world: World, applied: int | None) -> Amounts | None:
+    """Return what stays reserved: what an edit no longer needs is given back when the stack is made from it.
+
+    More is reserved by an admission only (`reconcile.reserving`), never here.
+    """
+    old = world.vm.status
+    if isinstance(world.quota, Reserved) and applied == world.generation != old.applied_generation:
+        return world.quota.once_applied
+    return old.reserved
 
 
 def _stack(world: World, stack: Stack | None) -> StackStatus | None:
@@ -112,19 +168,31 @@ def _stack(world: World, stack: Stack | None) -> StackStatus | None:
     if stack is None:
         return old
     same = old is not None and old.id == stack.id
+    tagged = tag_value(stack.tags, TEMPLATE_TAG)
     return StackStatus(
         name=stack.name,
         id=stack.id,
         status=stack.status,
+        project_id=stack.project or None,
         status_reason=one_line(redacted(stack.reason)) or None,
         inputs_hash=tag_value(stack.tags, "stoker-in"),
-        template_version=old.template_version if same and old and not world.current else version,
+        template_version=tagged or (old.template_version if same and old and not world.current else version),
+        outdated=(world.outdated and stack.complete) or None,
+        changed_at=_changed_at(world, stack, old if same else None),
     )
 
 
+def _changed_at(world: World, stack: Stack, known: StackStatus | None) -> datetime | None:
+    """Return when the stack was last changed by us; what somebody else changed does not become ours by being seen."""
+    foreign = known is not None and known.changed_at is not None and not explained(world, stack)
+    if stack.complete and not foreign:
+        return stack.changed
+    return known.changed_at if known else None
+
+
 def _operation(world: World, decision: Decision) -> OperationStatus | None:
-    made = [operation for operation in (world.create, world.update) if operation]
-    newest = max(made, key=lambda operation: (is_open(operation), operation.spec.generation), default=None)
+    made = [operation for operation in world.operations if operation.spec.type is not OperationType.DELETE]
+    newest = max(made, key=_age, default=None)
     operation = world.delete if world.deleting and world.delete else newest
     if operation is None:
         return world.vm.status.operation
@@ -138,6 +206,19 @@ def _operation(world: World, decision: Decision) -> OperationStatus | None:
         attempts=claimed.attempt if claimed else status.attempts,
         next_retry_time=settled.next_retry_time if settled else status.next_retry_time,
     )
+
+
+def _age(operation: VirtualMachineOperation) -> tuple[bool, int, float, str]:
+    """Sort operations by what a person would call the newest; an open one is."""
+    begun = operation.status.started_at
+    return is_open(operation), operation.spec.generation, begun.timestamp() if begun else 0.0, operation.metadata.name
+
+
+def _retry(world: World, decision: Decision) -> str | None:
+    """Return the newest request to try now that an attempt answered, or that found nothing to try."""
+    asked = retry_value(world)
+    answered = asked in (operation.status.retry for operation in world.operations)
+    return asked if asked and (answered or decision.outlook is Outlook.SETTLED) else world.vm.status.retry
 
 
 def _last_error(old: LastError | None, decision: Decision, now: datetime) -> LastError | None:

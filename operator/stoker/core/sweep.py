@@ -76,10 +76,19 @@ def sweep(world: SweepWorld) -> Sweep:
 
 
 def _expired(world: SweepWorld, present: set[str]) -> Iterable[VirtualMachineOperation]:
-    """Ended operations past the TTL; that of a retained stack stays while the stack does."""
+    """Ended operations past the TTL.
+
+    That of a retained stack stays while the stack does; one with an idempotency key while its VM lives, or is in any
+    other record.
+    """
+    young = {o.spec.vm_id for o in world.operations if not _is_old(o, world)} | world.vm_ids
     for operation in world.operations:
-        ended = operation.status.completed_at
-        if is_open(operation) or ended is None or world.now - ended < world.ttl:
+        if not _is_old(operation, world) or (operation.spec.idempotency_key and operation.spec.vm_id in young):
             continue
         if not (operation.status.retained and operation.status.stack_id in present):
             yield operation
+
+
+def _is_old(operation: VirtualMachineOperation, world: SweepWorld) -> bool:
+    ended = operation.status.completed_at
+    return not is_open(operation) and ended is not None and world.now - ended >= world.ttl

@@ -7,15 +7,27 @@ after and waited for as a create is.
 from __future__ import annotations
 
 from stoker.api.errors import ErrorCode
-from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState, OperationType, VirtualMachineOperation
-from stoker.core import retry
-from stoker.core.actions import Claim, Decision, Nothing, PreviewUpdate, Reason, Settle, UpdateStack
+from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
+from stoker.api.virtualmachine import PowerState
+from stoker.core import power, retry
+from stoker.core.actions import Decision, Nothing, PreviewUpdate, Reason, Settle, UpdateStack
+from stoker.core.asked import retry_value
+from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
-from stoker.core.common import adopted, failed_attempt, not_admitted, not_due, progress, trouble, waits_for_the_answer
+from stoker.core.common import (
+    adopted,
+    failed_attempt,
+    lost_fault,
+    not_due,
+    parked,
+    progress,
+    trouble,
+    waits_for_the_answer,
+)
 from stoker.core.faults import Fault
-from stoker.core.identity import operation_name, tag_value
+from stoker.core.identity import tag_value
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Stack
+from stoker.core.stack import Preview, Stack
 from stoker.core.world import World, is_open
 
 
@@ -52,7 +64,9 @@ def an_unanswered_update_may_still_land(world: World) -> Decision | None:
         return None
     if (waiting := waits_for_the_answer(world)) is not None:
         return waiting
-    fault = Fault(ErrorCode.TIMEOUT, "an update was never answered, and did not land before its deadline")
+    fault = lost_fault(world.claimed_update) or Fault(
+        ErrorCode.TIMEOUT, "an update was never answered, and did not land before its deadline"
+    )
     return failed_attempt(world, world.unanswered_update, fault, stack_id=None)
 
 
@@ -63,10 +77,10 @@ def an_update_that_is_over_is_ended(world: World) -> Decision | None:
         return None
     name, sent = update.metadata.name, update.status.outcome is not None
     failed = update.status.outcome is AttemptOutcome.FAILED
-    if sent and stack.complete and (_is_of(stack, update) or (world.current and not failed)):
-        settle = Settle(name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id)
+    if sent and stack.complete and (_is_of(stack, update) or (world.fits and not failed)):
+        settle = Settle(name, OperationState.SUCCEEDED, AttemptOutcome.ACCEPTED, stack.id, stack_changed=stack.changed)
         return progress(settle, Reason.ADOPTING, f"Stack {stack.id} is updated.")
-    if update.spec.generation == world.generation and not (stack.complete and world.current):
+    if update.spec.generation == world.generation and not (stack.complete and world.fits):
         return None
     settle = Settle(name, OperationState.FAILED, AttemptOutcome.FAILED, message="The spec was edited again.")
     return progress(settle, Reason.CLAIMING, "The spec was edited: the update is ended.")
@@ -76,15 +90,29 @@ def an_edit_needs_admission(world: World) -> Decision | None:
     """What is not admitted is not asked of Heat; the stack stays as it is."""
     if world.kept is None or not world.edited or (isinstance(world.admission, Inputs) and _wanted(world) is None):
         return None
-    return not_admitted(world)
+    return parked(world)
 
 
 def a_failed_update_backs_off(world: World) -> Decision | None:
-    """A failed attempt waits for its time, a failed operation for a new generation."""
+    """A failed attempt waits for its time, a failed operation for an edit, both for a request to try now."""
     update = world.update
     if _wanted(world) is None or update is None:
         return None
     return not_due(world, update)
+
+
+def a_stopped_server_is_not_resized(world: World) -> Decision | None:
+    """Heat cannot end the resize of a stopped server: the stack would fail, for good (measured against Heat 27.0.1)."""
+    vm, seen = world.vm, power.look(world)
+    if _wanted(world) is None or PowerState.STOPPED not in (vm.spec.power_state, vm.status.power_state):
+        return None
+    if seen is None:
+        return power.unseen(world)
+    server = seen.server
+    if server is None or server.state != PowerState.STOPPED or server.flavor == vm.spec.flavor:
+        return None
+    what = f"the server is stopped, and cannot be resized from {server.flavor} to {vm.spec.flavor}"
+    return trouble(Fault(ErrorCode.SERVER_STOPPED, what))
 
 
 def an_update_is_previewed(world: World) -> Decision | None:
@@ -98,7 +126,7 @@ def an_update_is_previewed(world: World) -> Decision | None:
     if preview.as_of <= world.last_effect:
         return _preview(wanted)  # a failed attempt may have left a server that the next one would replace
     if isinstance(preview.plan, Fault):
-        return _refused(world, wanted, preview.as_of, preview.plan)
+        return _refused(world, wanted, preview, preview.plan)
     if world.vm.spec.allow_replace or not preview.plan.losses:
         return None
     losses = ", ".join(preview.plan.losses)
@@ -109,21 +137,13 @@ def an_update_is_claimed_first(world: World) -> Decision | None:
     """The operation is stored before the call that changes anything."""
     if _wanted(world) is None or world.claimed_update is not None:
         return None
-    metadata, update = world.vm.metadata, world.update
+    update = world.update
     if update is not None and update.spec.generation == world.generation:
-        again = Claim(update.metadata.name, update.spec, attempt=update.status.attempts + 1)
+        again = next_claim(world, update)
         return progress(again, Reason.CLAIMING, f"Storing attempt {again.attempt} of the update operation.")
-    cause = f"{metadata.uid}/{world.generation}"
-    spec = OperationSpec(
-        vm_name=metadata.name,
-        vm_id=world.identity.id,
-        type=OperationType.UPDATE,
-        cause=cause,
-        sequence=world.generation,
-        generation=world.generation,
-    )
-    name = operation_name(metadata.name, world.identity.id, OperationType.UPDATE, cause)
-    return progress(Claim(name, spec, attempt=1), Reason.CLAIMING, "Storing the update operation.")
+    cause = f"{world.vm.metadata.uid}/{world.generation}"
+    claim = first_claim(world, OperationType.UPDATE, cause, sequence=world.generation)
+    return progress(claim, Reason.CLAIMING, "Storing the update operation.")
 
 
 def an_update_follows_a_look_after_its_claim(world: World) -> Decision | None:
@@ -158,7 +178,9 @@ def _preview(wanted: tuple[Stack, Inputs]) -> Decision:
     return progress(action, Reason.PREVIEWING, f"Asking Heat what an update of stack {stack.id} would do.")
 
 
-def _refused(world: World, wanted: tuple[Stack, Inputs], as_of: float, fault: Fault) -> Decision:
-    """Heat refuses the inputs: a flavor that does not exist, for example. It is asked again after a pause."""
-    left = as_of + retry.delay(fault, 1, world.identity.id) - world.clock
+def _refused(world: World, wanted: tuple[Stack, Inputs], preview: Preview, fault: Fault) -> Decision:
+    """Heat refuses the inputs: a flavor that does not exist, for example. It is asked again after a pause, or a request."""
+    if preview.retry != retry_value(world):
+        return _preview(wanted)
+    left = preview.as_of + retry.delay(fault, 1, world.identity.id) - world.clock
     return trouble(fault, after=left) if left > 0 else _preview(wanted)

@@ -10,7 +10,7 @@ import json
 import ssl
 import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ TOKEN_SECONDS = 60.0
 """How long a token file is trusted before it is read again, seconds. The kubelet renews it each hour."""
 
 MERGE_PATCH = "application/merge-patch+json"
+
+Page = tuple[list[dict[str, Any]], str]
+"""Items of a list, and the list's resource version."""
 
 
 class KubeError(Exception):
@@ -122,16 +125,23 @@ class KubeClient:
     async def get(self, path: str) -> dict[str, Any]:
         return await self.request("GET", path)
 
-    async def list(self, path: str, **query: str) -> tuple[list[dict[str, Any]], str]:
+    async def list(self, path: str, **query: str) -> Page:
         """Return all items of a list, page by page, and the list's resource version."""
         items: list[dict[str, Any]] = []
+        version = ""
+        async for page, version in self.pages(path, **query):  # noqa: B007 -- that of the last page is the list's
+            items += page
+        return items, version
+
+    async def pages(self, path: str, **query: str) -> AsyncIterator[Page]:
+        """Yield a list's items by pages, with its resource version: what a page held can be let go before the next."""
         token = ""
         while True:
             page = await self.request("GET", path, query={"limit": "500", "continue": token, **query})
-            items += page.get("items", [])
             token = page["metadata"].get("continue", "")
+            yield page.get("items", []), page["metadata"].get("resourceVersion", "")
             if not token:
-                return items, page["metadata"].get("resourceVersion", "")
+                return
 
     async def post(self, path: str, body: Any) -> dict[str, Any]:
         return await self.request("POST", path, body=body)

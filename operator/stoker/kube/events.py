@@ -25,11 +25,20 @@ REMEMBERED = 10_000
 NOTABLE = {
     Reason.ACTIVE,
     Reason.DELETING,
+    Reason.PAUSED,
+    Reason.PROTECTED,
+    Reason.ABANDONED,
     Reason.RETAINED,
     Reason.CLEANING_UP,
     Reason.DUPLICATE_STACKS,
     Reason.STUCK,
     Reason.UPDATING,
+    Reason.STARTING,
+    Reason.STOPPING,
+    Reason.RESTARTING,
+    Reason.REPAIRING,
+    Reason.STOPPED,
+    Reason.DRIFTED,
 }
 
 

@@ -10,7 +10,7 @@ from stoker.api.operation import AttemptOutcome, OperationRecord, OperationSpec,
 from stoker.api.virtualmachine import VirtualMachine, VirtualMachineStatus
 from stoker.core.actions import Claim, Retain, Settle
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER
-from stoker.kube.client import KubeClient, merge_patch, path
+from stoker.kube.client import KubeClient, KubeError, merge_patch, path
 
 VMS, OPERATIONS = "virtualmachines", "virtualmachineoperations"
 VM_LABEL = "stoker.dev/vm"
@@ -41,11 +41,16 @@ class Objects:
     async def report(
         self, vm: VirtualMachine, stored: dict[str, Any], status: VirtualMachineStatus
     ) -> dict[str, Any] | None:
-        """Write the status if it differs from the stored one; None when nothing was written."""
+        """Write the status if it differs from the stored one; None when nothing was written.
+
+        What is reserved may have been raised since it was read, so its change is guarded by the version.
+        """
         patch = merge_patch(stored, status.to_wire())
         if not patch:
             return None
-        return await self._kube.merge(path(VMS, vm.metadata.namespace, vm.metadata.name, "status"), {"status": patch})
+        guard = {"metadata": {"resourceVersion": vm.metadata.resource_version}} if "reserved" in patch else {}
+        where = path(VMS, vm.metadata.namespace, vm.metadata.name, "status")
+        return await self._kube.merge(where, {**guard, "status": patch})
 
     async def operations(self, vm: VirtualMachine, vm_id: str) -> tuple[VirtualMachineOperation, ...]:
         """Read all operations of a VM, live."""
@@ -54,10 +59,22 @@ class Objects:
         )
         return tuple(VirtualMachineOperation.model_validate(item) for item in items)
 
+    async def operation(self, namespace: str, name: str) -> VirtualMachineOperation | None:
+        """Read one operation, live; None when there is none of that name."""
+        try:
+            return VirtualMachineOperation.model_validate(await self._kube.get(path(OPERATIONS, namespace, name)))
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
+
     async def claim(
         self, vm: VirtualMachine, claim: Claim, known: VirtualMachineOperation | None, *, epoch: int, now: datetime
     ) -> VirtualMachineOperation:
-        """Store an attempt: the first by POST (a second claim is 409), a later one guarded by the version."""
+        """Store an attempt: the first by POST (a second claim is 409), a later one guarded by the version.
+
+        The next attempt of an operation that had ended opens it again.
+        """
         record = OperationRecord(
             state=OperationState.RUNNING,
             attempts=claim.attempt,
@@ -65,25 +82,36 @@ class Objects:
             holder=self._holder,
             epoch=epoch,
             started_at=now,
+            retry=claim.retry,
         )
         if known is None:
             return await self._post(vm, claim.operation, claim.spec, record, finalizers=[OPERATION_FINALIZER])
         kept = known.status.model_copy(
-            update={**record.model_dump(exclude_none=True), "outcome": None, "next_retry_time": None}
+            update={
+                **record.model_dump(exclude_unset=True, exclude_none=True),
+                "outcome": None,
+                "next_retry_time": None,
+                "completed_at": None,
+            }
         )
-        return await self._update(known, kept, finalizers=None)
+        held = OPERATION_FINALIZER in known.metadata.finalizers
+        return await self._update(known, kept, None if held else [*known.metadata.finalizers, OPERATION_FINALIZER])
 
     async def settle(self, settle: Settle, known: VirtualMachineOperation, now: datetime) -> VirtualMachineOperation:
         """Store an attempt's outcome; the end of an operation also takes its finalizer off."""
         ended = settle.state in (OperationState.SUCCEEDED, OperationState.FAILED)
-        update = {
+        update: dict[str, Any] = {
             "state": settle.state,
             "outcome": settle.outcome,
             "stack_id": settle.stack_id or known.status.stack_id,
             "next_retry_time": settle.next_retry_time,
             "completed_at": now if ended else None,
             "retained": settle.retained or None,
+            "stack_changed_at": settle.stack_changed,
+            "abandoned": settle.abandoned or None,
         }
+        if settle.failed_stacks is not None:
+            update["failed_stacks"] = settle.failed_stacks
         if settle.error or settle.state is OperationState.SUCCEEDED:
             update |= {"last_error": settle.error, "message": settle.message}
         finalizers = [name for name in known.metadata.finalizers if name != OPERATION_FINALIZER] if ended else None
@@ -98,6 +126,7 @@ class Objects:
             holder=self._holder,
             stack_id=retain.stack_id,
             retained=True,
+            abandoned=retain.abandoned or None,
             started_at=now,
             completed_at=now,
         )

@@ -11,6 +11,17 @@ from stoker.openstack.image import ImageClient
 from stoker.openstack.network import NetworkClient
 from stoker.openstack.volume import VolumeClient
 
+COMPUTE = {
+    "instances": ("maxTotalInstances", "totalInstancesUsed"),
+    "cores": ("maxTotalCores", "totalCoresUsed"),
+    "MiB of RAM": ("maxTotalRAMSize", "totalRAMUsed"),
+}
+NETWORK = {"floating IPs": ("limit", "used")}
+VOLUME = {
+    "volumes": ("maxTotalVolumes", "totalVolumesUsed"),
+    "GiB of volumes": ("maxTotalVolumeGigabytes", "totalGigabytesUsed"),
+}
+
 
 class Services(Protocol):
     """The services of a project that a catalog is read from."""
@@ -66,9 +77,10 @@ def _named(things: Iterable[tuple[str, str, Thing]]) -> Named[Thing]:
     return {**by_name, **by_id}
 
 
-def _limits(read: Callable[[Services], Mapping[str, tuple[int, int]]]) -> Callable[[Services], Mapping[str, Limit]]:
-    """Return a reader of limits; a negative one is none."""
-    return lambda services: {what: Limit(most, used) for what, (most, used) in read(services).items() if most >= 0}
+def _limits(found: Mapping[str, int], names: Mapping[str, tuple[str, str]]) -> Mapping[str, Limit]:
+    """Return the limits that there are, of each word by the names of its most and its used."""
+    pairs = {word: (found.get(most, -1), found.get(used, 0)) for word, (most, used) in names.items()}
+    return {word: Limit(most, used) for word, (most, used) in pairs.items() if most >= 0}
 
 
 CONTENTS: dict[Part, Callable[[Services], Any]] = {
@@ -77,7 +89,7 @@ CONTENTS: dict[Part, Callable[[Services], Any]] = {
     Part.NETWORKS: _networks,
     Part.KEY_PAIRS: lambda services: frozenset(pair.name for pair in services.compute.key_pairs()),
     Part.VOLUME_TYPES: _volume_types,
-    Part.COMPUTE_LIMITS: _limits(lambda services: services.compute.limits()),
-    Part.NETWORK_LIMITS: _limits(lambda services: services.network.limits()),
-    Part.VOLUME_LIMITS: _limits(lambda services: services.volume.limits()),
+    Part.COMPUTE_LIMITS: lambda services: _limits(services.compute.limits(), COMPUTE),
+    Part.NETWORK_LIMITS: lambda services: _limits(services.network.limits(), NETWORK),
+    Part.VOLUME_LIMITS: lambda services: _limits(services.volume.limits(), VOLUME),
 }

@@ -1,8 +1,8 @@
-"""What Nova, Glance, Neutron and Cinder list: a whole collection, all pages of it, or limits; or an error."""
+"""What Nova, Glance, Neutron and Cinder list: a whole collection, all pages of it, or numbers; or an error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from stoker.api.errors import ErrorCode
@@ -44,21 +44,16 @@ def collection(
     raise CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, f"{operation}: no end after {MOST_PAGES} pages"))
 
 
-def limits(
-    rest: Rest,
-    path: str,
-    where: tuple[str, ...],
-    names: Mapping[str, tuple[str, str]],
-    headers: dict[str, str] | None = None,
-) -> dict[str, tuple[int, int]]:
-    """Return the most and the used of each word, from `where` in the answer; the most is -1 where there is no limit."""
-    operation = f"show {path.strip('/').partition('/')[0]}"
+def numbers(
+    rest: Rest, operation: str, path: str, where: tuple[str, ...], headers: dict[str, str] | None = None
+) -> dict[str, int]:
+    """Return named numbers, from `where` in the answer."""
     body: Any = rest.call(operation, "GET", path, headers=headers).body
     try:
         for key in where:
             body = body[key]
-        return {word: (int(body[most]), int(body[used])) for word, (most, used) in names.items()}
-    except (KeyError, TypeError, ValueError) as error:
+        return {str(name): int(number) for name, number in body.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unexpected(operation, error) from error
 
 

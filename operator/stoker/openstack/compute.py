@@ -1,44 +1,29 @@
-"""Nova: the project's servers, flavors and key pairs, to read."""
+"""Nova: the project's servers and their power; flavors and key pairs, to read."""
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from stoker.api.errors import ErrorCode
 from stoker.core.classify import redacted
-from stoker.core.faults import one_line
-from stoker.openstack.collection import collection, limits
+from stoker.core.faults import Fault, one_line
+from stoker.core.server import PowerAction, Server, Servers
+from stoker.openstack.base import CloudError
+from stoker.openstack.collection import collection, numbers
 from stoker.openstack.rest import Rest
 
 MICROVERSION = {"OpenStack-API-Version": "compute 2.61"}
 """Flavors with their extra specs (2.61), key pairs in pages (2.35). Nova of Queens (2018) has it."""
 
-LIMITS = {
-    "instances": ("maxTotalInstances", "totalInstancesUsed"),
-    "cores": ("maxTotalCores", "totalCoresUsed"),
-    "MiB of RAM": ("maxTotalRAMSize", "totalRAMUsed"),
-}
+SERVERS = {"OpenStack-API-Version": "compute 2.69"}
+"""Of a cell that is down, older versions leave the servers out of a listing, as if they were gone; this one (Nova of
+Stein, 2019) lists them with the status UNKNOWN (read in Nova's API reference, "Handling Down Cells")."""
 
 POWER_STATES = {0: "NoState", 1: "Running", 3: "Paused", 4: "Stopped", 6: "Crashed", 7: "Suspended"}
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One server."""
-
-    id: str
-    name: str
-    status: str
-    """Nova's word: ACTIVE, SHUTOFF, ERROR and so on."""
-
-    power: str
-    """Running, Stopped and so on: what the hypervisor says."""
-
-    task: str = ""
-    """What Nova is doing to it, or nothing."""
-
-    fault: str = ""
-    """Why it is in ERROR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +47,35 @@ class KeyPair:
     fingerprint: str = ""
 
 
+REQUESTS: dict[PowerAction, dict[str, Any]] = {
+    PowerAction.START: {"os-start": None},
+    PowerAction.STOP: {"os-stop": None},
+    PowerAction.REBOOT: {"reboot": {"type": "SOFT"}},
+    PowerAction.RESET: {"reboot": {"type": "HARD"}},
+}
+
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
 class ComputeClient:
-    """Reads of the compute service."""
+    """The compute service: reads, and a server's power."""
 
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
+    def __init__(self, rest: Rest, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rest, self._clock = rest, clock
 
-    def servers(self) -> tuple[Server, ...]:
-        """List the project's servers."""
-        return collection(self._rest, "/servers/detail", "servers", _server, headers=MICROVERSION)
+    def servers(self) -> Servers:
+        """List the project's servers, all of them or none."""
+        as_of = self._clock()
+        found = collection(self._rest, "/servers/detail", "servers", _server, headers=SERVERS)
+        return Servers(as_of, {server.id: server for server in found})
+
+    def act(self, server_id: str, action: PowerAction) -> str:
+        """Ask for the action, once, and return the request's id. Nova refuses one that does not fit the state (409)."""
+        if not _ID.fullmatch(server_id):
+            raise CloudError(Fault(ErrorCode.UNKNOWN, f"{one_line(server_id, 80)} is not an id of Nova's"))
+        operation, path = f"{action} server {server_id}", f"/servers/{server_id}/action"
+        reply = self._rest.call(operation, "POST", path, body=REQUESTS[action], headers=MICROVERSION)
+        return reply.request_id or ""
 
     def flavors(self) -> tuple[Flavor, ...]:
         """List the flavors that the project may use."""
@@ -80,9 +85,9 @@ class ComputeClient:
         """List the user's key pairs: Nova keeps them by user, not by project."""
         return collection(self._rest, "/os-keypairs", "keypairs", _key_pair, marker="name", headers=MICROVERSION)
 
-    def limits(self) -> dict[str, tuple[int, int]]:
-        """Return the most and the used of each resource; -1 is no limit."""
-        return limits(self._rest, "/limits", ("limits", "absolute"), LIMITS, MICROVERSION)
+    def limits(self) -> dict[str, int]:
+        """Return the project's limits and what is used of them, by Nova's names; -1 is none."""
+        return numbers(self._rest, "read the limits", "/limits", ("limits", "absolute"), MICROVERSION)
 
 
 def _server(entry: dict[str, Any]) -> Server:
@@ -93,6 +98,8 @@ def _server(entry: dict[str, Any]) -> Server:
         POWER_STATES.get(int(entry.get("OS-EXT-STS:power_state") or 0), "NoState"),
         str(entry.get("OS-EXT-STS:task_state") or ""),
         one_line(redacted(str((entry.get("fault") or {}).get("message") or ""))),
+        frozenset(str(place["addr"]) for network in (entry.get("addresses") or {}).values() for place in network),
+        str((entry.get("flavor") or {}).get("original_name") or ""),
     )
 
 

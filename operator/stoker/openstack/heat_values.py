@@ -10,21 +10,7 @@ from typing import Any
 from stoker.core.classify import redacted
 from stoker.core.faults import one_line
 from stoker.core.slots import VOLUME_SLOTS
-from stoker.core.stack import Plan, Stack
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One resource of a stack."""
-
-    name: str
-    type: str
-    status: str
-    """`<action>_<state>`, as of a stack."""
-
-    reason: str = ""
-    physical_id: str = ""
-    """Empty before it is made."""
+from stoker.core.stack import Plan, Resource, Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +75,17 @@ def plan_of(changes: dict[str, Any]) -> Plan:
 
 
 def slots_of(parameters: dict[str, Any]) -> tuple[str, ...]:
-    """Return the volumes' names by slot, from a stack's parameters, where a list is JSON text."""
+    """Return the volumes' names by slot, from a stack's parameters, where a list is JSON text.
+
+    An adopted stack may have a parameter of that name that means something else: then no slot is known.
+    """
     volumes = parameters.get("volumes") or "[]"
-    entries = json.loads(volumes) if isinstance(volumes, str) else volumes
+    try:
+        entries = json.loads(volumes) if isinstance(volumes, str) else volumes
+    except ValueError:
+        return ()
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return ()
     names = [str(entry.get("name") or "")[:63] for entry in entries[:VOLUME_SLOTS]]
     while names and not names[-1]:
         names.pop()

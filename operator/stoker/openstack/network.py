@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stoker.openstack.collection import collection, limits
+from stoker.openstack.collection import collection, numbers
 from stoker.openstack.rest import Rest
-
-LIMITS = {"floating IPs": ("limit", "used")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,10 @@ class NetworkClient:
         """List the networks."""
         return collection(self._rest, "/networks", "networks", _network)
 
-    def limits(self) -> dict[str, tuple[int, int]]:
-        """Return the most and the used of floating IPs; -1 is no limit. Needs Neutron's extension quota_details."""
+    def limits(self) -> dict[str, int]:
+        """Return the `limit` of floating IPs, -1 for none, and what is `used`. Needs the extension quota_details."""
         where = f"/quotas/{self._project}/details"
-        return limits(self._rest, where, ("quota", "floatingip"), LIMITS)
+        return numbers(self._rest, "read the network limits", where, ("quota", "floatingip"))
 
 
 def _network(entry: dict[str, Any]) -> Network:

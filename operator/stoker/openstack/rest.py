@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
@@ -37,6 +38,9 @@ class Reply:
     request_id: str | None = None
     gone: bool = False
     """True when Heat itself says that there is no such stack."""
+
+    at: datetime | None = None
+    """The server's clock when it answered, from the Date header."""
 
 
 class Rest:
@@ -68,7 +72,7 @@ class Rest:
                 response = self._send(operation, path, request)
         if response.status_code < 300:
             found = _json(response, operation, definite=method == "GET")
-            return Reply(found, response.headers.get(REQUEST_ID))
+            return Reply(found, response.headers.get(REQUEST_ID), at=_date(response.headers.get("Date", "")))
         kind, text = _error_of(response)
         if gone and response.status_code == 404 and kind == "EntityNotFound":
             return Reply({}, response.headers.get(REQUEST_ID), gone=True)
@@ -196,7 +200,9 @@ def _json(response: requests.Response, operation: str, *, definite: bool) -> dic
     try:
         body = response.json()
     except (ValueError, RecursionError):
-        body = None
+        body = ""
+    if body is None:  # Heat's answer to a mark and to an action (measured against Heat 27.0.1)
+        return {}
     if not isinstance(body, dict):
         message = f"{operation}: the answer is not the JSON that was expected"
         fault = Fault(ErrorCode.CLOUD_UNAVAILABLE, message, definite=definite)
@@ -223,7 +229,13 @@ def _retry_after(response: requests.Response) -> float | None:
     text = response.headers.get("Retry-After", "")
     if text.isdecimal() and len(text) < 10:
         return float(text)
+    date = _date(text)
+    return date.timestamp() - time.time() if date else None
+
+
+def _date(text: str) -> datetime | None:
+    """Return the date of a header, in UTC."""
     try:
-        return parsedate_to_datetime(text).timestamp() - time.time()
+        return parsedate_to_datetime(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

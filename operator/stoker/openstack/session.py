@@ -226,10 +226,14 @@ def open_session(endpoint: Endpoint, credentials: Credentials, timeout: float, u
     return session
 
 
+def identity_url(endpoint: Endpoint) -> str:
+    """Return Keystone's URL with its version: the plugin itself asks no version document, and other versions are gone."""
+    url = endpoint.auth_url.rstrip("/")
+    return url if url.endswith("/v3") else f"{url}/v3"
+
+
 def _plugin(endpoint: Endpoint, credentials: Credentials) -> Auth:
-    auth_url = endpoint.auth_url.rstrip("/")
-    if not auth_url.endswith("/v3"):
-        auth_url = f"{auth_url}/v3"  # the plugin itself asks no version document, and other versions are gone
+    auth_url = identity_url(endpoint)
     if credentials.kind == "application-credential":
         return v3.ApplicationCredential(
             auth_url,

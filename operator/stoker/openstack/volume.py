@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stoker.openstack.collection import collection, limits
+from stoker.openstack.collection import collection, numbers
 from stoker.openstack.rest import Rest
-
-LIMITS = {
-    "volumes": ("maxTotalVolumes", "totalVolumesUsed"),
-    "GiB of volumes": ("maxTotalVolumeGigabytes", "totalGigabytesUsed"),
-}
 
 
 class VolumeClient:
@@ -23,9 +18,9 @@ class VolumeClient:
         """List the volume types that the project may use: id and name."""
         return collection(self._rest, "/types", "volume_types", _type, page=page)
 
-    def limits(self) -> dict[str, tuple[int, int]]:
-        """Return the most and the used of each resource; -1 is no limit."""
-        return limits(self._rest, "/limits", ("limits", "absolute"), LIMITS)
+    def limits(self) -> dict[str, int]:
+        """Return the project's limits and what is used of them, by Cinder's names; -1 is none."""
+        return numbers(self._rest, "read the volume limits", "/limits", ("limits", "absolute"))
 
 
 def _type(entry: dict[str, Any]) -> tuple[str, str]:

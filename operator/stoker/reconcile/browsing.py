@@ -15,9 +15,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from stoker.api.template import VirtualMachineTemplate
+from stoker.api.tenant import Tenant
+from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.catalog import Catalog, Part
-from stoker.core.findings import LIMITS
+from stoker.core.faults import Fault
+from stoker.core.findings import LIMITS, Findings, Wish, examine
 from stoker.openstack.base import CloudError, Project
+from stoker.reconcile.memory import Asked
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,7 @@ class Browser:
         self._tenant, self._read, self._wake = tenant, read, wake
         self.catalog: Catalog | None = None
         self.promises = Promises()
+        self._project, self._since = "", 0.0
         self._due = dict.fromkeys(Part, 0.0)
         self._failures: Counter[Part] = Counter()
         self._last = dict.fromkeys(Part, float("-inf"))
@@ -60,10 +66,35 @@ class Browser:
             self._due[part] = min(self._due[part], self._last[part] + PACE)
             self._nudge.set()
 
-    def renew(self, *, other: bool) -> None:
-        """Read everything anew: the connection is a new one, perhaps to an `other` project."""
-        if other:
+    def tried(self, part: Part) -> bool:
+        """Tell whether a part was read, or could not be."""
+        return self.catalog is not None and part in self.catalog.read
+
+    def findings(
+        self, vm: VirtualMachine, vm_id: str, tenant: Tenant, template: VirtualMachineTemplate | Fault, asked: Asked
+    ) -> Findings:
+        """Return what the catalog and the Tenant's grants have against a VM."""
+        found = None if isinstance(template, Fault) else template
+        wish = Wish(
+            spec=vm.spec,
+            tenant=tenant.metadata.name,
+            grants=tenant.spec,
+            template=found.reference if found else "",
+            text=found.spec.template if found else "",
+            creates=asked.creates,
+            promised=self.promises.besides(vm_id),
+            since=max(asked.since, self._since),
+            clock=time.monotonic(),
+        )
+        return examine(wish, self.catalog or Catalog())
+
+    def renew(self, project: str) -> None:
+        """Read everything anew: the connection is a new one, and what was read with another refuses nobody."""
+        if project != self._project:
             self.catalog, self.promises = None, Promises()
+        elif self.catalog:
+            self.catalog = self.catalog.tried()
+        self._project, self._since = project, time.monotonic()
         self._due = dict.fromkeys(Part, 0.0)
         self._nudge.set()
 

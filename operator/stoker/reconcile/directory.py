@@ -1,42 +1,45 @@
 """The directory: Tenants, Clouds and templates as watched, and the running project behind each tenant.
 
-A tenant is connected again when its spec, its Cloud or its Secret changes, so a rotated credential needs no restart;
-calls under way finish with the old one. A Secret that does not work stops the tenant: an admin who takes a credential
-away means it.
+Each tenant is brought up to date on every change and each half minute, side by side: a slow cloud delays nobody else.
+How it is connected is in `connection`, what its objects say in `reports`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
-from stoker.api.cloud import Cloud, CloudStatus
-from stoker.api.conditions import ConditionStatus, ConditionType, merge
+from stoker import metrics
+from stoker.api.cloud import Cloud
 from stoker.api.errors import ErrorCode
+from stoker.api.ratelimit import CLOUD_LIMIT, TENANT_LIMIT
 from stoker.api.template import VirtualMachineTemplate
-from stoker.api.tenant import Tenant, TenantStatus
-from stoker.core.actions import Outlook
+from stoker.api.tenant import Tenant
+from stoker.core import tenancy
 from stoker.core.admission import tenant_of
-from stoker.core.common import fault_outlook
 from stoker.core.faults import Fault
-from stoker.kube.client import KubeClient, KubeError, merge_patch, path
-from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
+from stoker.core.tenancy import Seen
+from stoker.kube.client import KubeClient, KubeError, path
+from stoker.kube.objects import VMS
+from stoker.openstack.base import Project
+from stoker.reconcile.clouds import CloudRuntime
+from stoker.reconcile.connection import Connect, Connector, Parse, look
+from stoker.reconcile.reports import Reports
 from stoker.reconcile.tenants import TenantRuntime
 
-log = logging.getLogger(__name__)
-
-Connect = Callable[[Endpoint, Credentials], Project]
-Parse = Callable[[dict[str, bytes]], Credentials]
+Watched = Tenant | Cloud | VirtualMachineTemplate
 
 REFRESH = 30.0
 """Pause between two looks at every tenant's Secret, seconds: the operator may get Secrets, not watch them."""
 
+PATIENCE = 5.0
+"""How long a round of looks is waited for, seconds; what takes longer goes on beside the next round."""
+
 
 class Directory:
-    """What is known of tenants. One event loop, no locks but one for connecting."""
+    """What is known of tenants. One event loop; each tenant has a lock for connecting."""
 
     def __init__(
         self,
@@ -45,13 +48,16 @@ class Directory:
         connect: Connect,
         parse: Parse,
         start: Callable[[Tenant], TenantRuntime],
+        holder: str = "stoker",
     ) -> None:
-        self._kube, self._namespace, self._connect, self._parse, self._start = kube, namespace, connect, parse, start
+        self._kube, self._start = kube, start
+        self._connector, self._reports = Connector(kube, namespace, connect, parse), Reports(kube, holder)
         self.tenants: dict[str, Tenant] = {}
         self.clouds: dict[str, Cloud] = {}
         self.templates: dict[str, VirtualMachineTemplate] = {}
         self.runtimes: dict[str, TenantRuntime] = {}
-        self._connecting = asyncio.Lock()
+        self._shared: dict[str, CloudRuntime] = {}
+        self._looks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self.ready = asyncio.Event()
         """Set after the first refresh: before it, "no tenant" proves nothing."""
@@ -59,6 +65,27 @@ class Directory:
     def changed(self) -> None:
         """Ask for a refresh soon."""
         self._changed.set()
+
+    def saw(self, plural: str, name: str, item: Watched | None) -> bool:
+        """Take note of an object, or that it is gone; True when that is news for tenants or VMs."""
+        stores: dict[str, dict[str, Any]] = {
+            "tenants": self.tenants,
+            "clouds": self.clouds,
+            "virtualmachinetemplates": self.templates,
+        }
+        store = stores[plural]
+        known = store.pop(name, None)
+        if item is not None:
+            store[name] = item
+        if item is not None and known is not None and _says_the_same(known, item):
+            return False
+        self.changed()
+        return plural != "clouds"
+
+    def vm_gone(self) -> None:
+        """Take note that a VM is gone: a Tenant that is being deleted may have waited for it."""
+        if any(tenant.metadata.deletion_timestamp for tenant in self.tenants.values()):
+            self.changed()
 
     def runtime_of(self, namespace: str) -> TenantRuntime | Fault:
         """Return the running tenant of a namespace, or why there is none."""
@@ -75,125 +102,117 @@ class Directory:
 
     async def run(self) -> None:
         """Refresh on every change and each half minute, for ever."""
-        while True:
-            await self.refresh()
-            self.ready.set()
-            try:
-                await asyncio.wait_for(self._changed.wait(), REFRESH)
-            except TimeoutError:
-                continue
-            finally:
+        try:
+            while True:
                 self._changed.clear()
+                await self.refresh()
+                self.ready.set()
+                try:
+                    await asyncio.wait_for(self._changed.wait(), PATIENCE if self._looks else REFRESH)
+                except TimeoutError:
+                    continue
+        finally:
+            for task in self._looks.values():
+                task.cancel()
+            await asyncio.gather(*self._looks.values(), return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Bring every tenant's connection up to date, side by side: one slow cloud delays no other tenant."""
-        async with self._connecting:
-            for name in [name for name in self.runtimes if name not in self.tenants]:
-                await self.runtimes.pop(name).stop()
-            await asyncio.gather(*(self._refresh_one(tenant) for tenant in list(self.tenants.values())))
-            for cloud in list(self.clouds.values()):
-                await self._report_cloud(cloud)
+        """Bring tenants and clouds up to date; who is slow is not waited for longer than `PATIENCE`."""
+        for name in [name for name in self.runtimes if name not in self.tenants]:
+            await self._forget(name)
+        for name in self.tenants:
+            self._begin(f"tenant {name}", partial(self._refresh_tenant, name))
+        if self._looks:
+            await asyncio.wait(self._looks.values(), timeout=PATIENCE)
+        for name in [name for name, task in self._looks.items() if task.done()]:
+            self._looks.pop(name).result()
+        for cloud in list(self.clouds.values()):
+            name = cloud.metadata.name
+            runtimes = [r for r in self.runtimes.values() if r.tenant.spec.cloud == name]
+            await self._reports.cloud(cloud, self._cloud(name), runtimes)
 
-    async def _refresh_one(self, tenant: Tenant) -> None:
+    def _begin(self, name: str, look: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if name not in self._looks:
+            self._looks[name] = asyncio.create_task(look(), name=name)
+
+    async def _forget(self, name: str) -> None:
+        runtime = self.runtimes.pop(name)
+        if look := self._looks.pop(f"tenant {name}", None):
+            look.cancel()
+            await asyncio.gather(look, return_exceptions=True)
+        runtime.cloud.tenants.pop(name, None)
+        metrics.observe_expiry(name, None)
+        await runtime.stop()
+
+    async def _refresh_tenant(self, name: str) -> None:
+        """One tenant's round: finalizer, connection, conditions; a look at its rights now and then; its own end."""
+        tenant = self.tenants[name]
+        blocking = await self._blocking(tenant)
+        if not await self._reports.finalizers(tenant, blocking):
+            return
+        runtime = self._runtime(tenant)
+        cloud = self.clouds.get(tenant.spec.cloud)
+        await self._connector.refresh(runtime, cloud)
+        if runtime.project:
+            runtime.cloud.tenants[name] = runtime.nudge
+        elif runtime.fault is None:
+            return  # the API server did not tell the Secret: nothing is known
+        await look(runtime)
+        known = self.tenants.get(name)
+        if known is None:
+            return  # it went meanwhile
+        seen = Seen(
+            conflicts=tenancy.conflicts(known, self.tenants.values()),
+            connected=runtime.fault or runtime.attempt.fault,
+            preflight=runtime.preflight,
+            trusts=runtime.trusts,
+            blocking=blocking,
+        )
+        written = await self._reports.tenant(known, runtime, seen)
+        if self.tenants.get(name) is known:
+            self.tenants[name] = written  # its echo may come after the next look
+
+    def _runtime(self, tenant: Tenant) -> TenantRuntime:
+        """Return the tenant's runtime, made at first sight, with what its spec says now."""
         name = tenant.metadata.name
         runtime = self.runtimes.get(name)
         if runtime is None:
             runtime = self.runtimes[name] = self._start(tenant)
+            runtime.renew = partial(self._renew, name)
+        if runtime.cloud.name != tenant.spec.cloud:
+            runtime.cloud.tenants.pop(name, None)
+            runtime.cloud = self._cloud(tenant.spec.cloud)
         runtime.tenant = tenant
-        cloud = self.clouds.get(tenant.spec.cloud)
+        runtime.limits.adjust(tenant.spec.rate_limit or TENANT_LIMIT)
+        self._cloud(tenant.spec.cloud)
+        return runtime
+
+    def _cloud(self, name: str) -> CloudRuntime:
+        """Return what the tenants of a cloud share, with what its spec says now."""
+        shared = self._shared.setdefault(name, CloudRuntime(name, self.changed))
+        known = self.clouds.get(name)
+        shared.bucket.adjust((known and known.spec.rate_limit) or CLOUD_LIMIT)
+        return shared
+
+    async def _renew(self, name: str, project: Project, refused: Fault) -> None:
+        runtime, tenant = self.runtimes.get(name), self.tenants.get(name)
+        if runtime and tenant:
+            await self._connector.renew(runtime, self.clouds.get(tenant.spec.cloud), project, refused)
+            self.changed()
+
+    async def _blocking(self, tenant: Tenant) -> tuple[str, ...] | None:
+        """Return the VMs that hold a Tenant which is being deleted, read live; None while none is asked for."""
+        if tenant.metadata.deletion_timestamp is None:
+            return None
         try:
-            if cloud is None:
-                raise _no_cloud(tenant)
-            data = await self._secret(tenant)
-            basis = (tenant.spec, cloud.spec, tuple(sorted(data.items())))
-            if basis != runtime.basis or runtime.fault:
-                await self._connect_tenant(runtime, cloud, data)
-                runtime.basis = basis
-            fault = None
-        except CloudError as error:
-            fault = error.fault
-        if fault != runtime.fault or runtime.project is None:
-            runtime.fault = fault
-            runtime.wake_all(name)
-        await self._report(tenant, fault)
-
-    async def _secret(self, tenant: Tenant) -> dict[str, bytes]:
-        name = tenant.spec.credentials_secret
-        try:
-            return await self._kube.secret(self._namespace, name)
-        except KubeError as error:
-            what = "does not exist" if error.status == 404 else f"cannot be read ({error.reason})"
-            raise CloudError(
-                Fault(ErrorCode.CREDENTIALS_INVALID, f"the Secret {self._namespace}/{name} {what}")
-            ) from error
-
-    async def _connect_tenant(self, runtime: TenantRuntime, cloud: Cloud, data: dict[str, bytes]) -> None:
-        """Connect and verify; the old connection serves until the new one is proven."""
-        spec = cloud.spec
-        endpoint = Endpoint(
-            auth_url=spec.auth_url,
-            region=spec.region,
-            interface=spec.interface.value,
-            project=runtime.tenant.spec.project_id,
-            ca_bundle=spec.ca_bundle,
-            allowed_hosts=spec.allowed_hosts,
-        )
-        project = self._connect(endpoint, self._parse(data))
-        try:
-            await asyncio.get_running_loop().run_in_executor(runtime.threads, project.verify)
-        except CloudError:
-            project.close()
-            raise
-        old, runtime.project, runtime.fault = runtime.project, project, None
-        if old:
-            old.close()
-            runtime.browser.renew(other=runtime.basis[0].project_id != endpoint.project)
-        else:
-            runtime.start()
-        log.info("tenant connected", extra={"tenant": runtime.tenant.metadata.name})
-
-    async def _report(self, tenant: Tenant, fault: Fault | None) -> None:
-        """Write the tenant's Ready condition when it differs."""
-        verdict = "The credentials give a token for the pinned project."
-        status = _status(tenant, fault, "Connected", verdict)
-        known = self.tenants.get(tenant.metadata.name)
-        if known is not None and status:
-            await self._write("tenants", tenant.metadata.name, status)
-
-    async def _report_cloud(self, cloud: Cloud) -> None:
-        """Write the cloud's Ready condition: it is down when no tenant of it gets an answer."""
-        runtimes = [r for r in self.runtimes.values() if r.tenant.spec.cloud == cloud.metadata.name]
-        faults = [runtime.fault or runtime.poll_fault for runtime in runtimes]
-        down = [fault for fault in faults if fault and fault.code in (ErrorCode.CLOUD_UNAVAILABLE, ErrorCode.TIMEOUT)]
-        if runtimes and (len(down) == len(runtimes) or len(down) == 0):
-            status = _status(cloud, down[0] if down else None, "Reachable", "Keystone and Heat answer.")
-            if status:
-                await self._write("clouds", cloud.metadata.name, status)
-
-    async def _write(self, plural: str, name: str, patch: dict[str, Any]) -> None:
-        try:
-            await self._kube.merge(path(plural, None, name, "status"), {"status": patch})
-        except KubeError as error:
-            log.warning("status not written", extra={"object": f"{plural}/{name}", "error": str(error)})
+            found, _ = await self._kube.list(path(VMS))
+        except KubeError:
+            return None
+        mine = [vm["metadata"] for vm in found if tenancy.holds(tenant, vm, self.tenants.values())]
+        return tuple(sorted(f"{metadata['namespace']}/{metadata['name']}" for metadata in mine))
 
 
-def _no_cloud(tenant: Tenant) -> CloudError:
-    return CloudError(Fault(ErrorCode.TENANT_NOT_READY, f"there is no Cloud {tenant.spec.cloud}"))
-
-
-def _status(owner: Tenant | Cloud, fault: Fault | None, reason: str, verdict: str) -> dict[str, Any]:
-    """Return the merge patch of the owner's status; empty when nothing changed."""
-    old: TenantStatus | CloudStatus = owner.status
-    if fault is None:
-        wanted = {ConditionType.READY: (ConditionStatus.TRUE, reason, verdict)}
-    else:
-        by_itself = fault_outlook(fault) is Outlook.RETRYING
-        waits = ConditionType.RECONCILING if by_itself else ConditionType.STALLED
-        wanted = {
-            ConditionType.READY: (ConditionStatus.FALSE, fault.code.value, fault.sentence),
-            waits: (ConditionStatus.TRUE, fault.code.value, fault.sentence),
-        }
-    generation = owner.metadata.generation
-    conditions = merge(old.conditions, wanted, generation=generation, now=datetime.now(UTC))
-    new = old.model_copy(update={"observed_generation": generation, "conditions": conditions})
-    return merge_patch(old.to_wire(), new.to_wire())
+def _says_the_same(known: Watched, item: Watched) -> bool:
+    """Tell whether nothing but status and bookkeeping changed."""
+    going = known.metadata.deletion_timestamp, item.metadata.deletion_timestamp
+    return bool(known.spec == item.spec) and going[0] == going[1]

@@ -9,16 +9,23 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from stoker import metrics
+from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.core.actions import (
+    AdoptStack,
     Claim,
+    ConvergeStack,
     CreateStack,
     Decision,
     DeleteStack,
     Enroll,
+    LookAtResources,
     LookById,
     LookByName,
+    LookToAdopt,
+    MarkUnhealthy,
     Nothing,
+    PowerServer,
     PreviewUpdate,
     ReadOutputs,
     Release,
@@ -26,14 +33,16 @@ from stoker.core.actions import (
     Settle,
     UpdateStack,
 )
+from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
-from stoker.core.stack import Plan, Preview
+from stoker.core.stack import Candidate, Plan, Preview, Resources
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.objects import Objects
-from stoker.openstack.base import CloudError, Created, Project
+from stoker.openstack.base import CloudError
 from stoker.reconcile.memory import VmCache, VmMemory
+from stoker.reconcile.requests import Change, Request, request_of
 from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail
 
@@ -75,10 +84,18 @@ class Effects:
                     memory.claimable = False
                     return
                 metrics.observe_write(type(action).__name__.lower())
-            case LookByName() | LookById() | ReadOutputs() | PreviewUpdate():
+            case LookByName() | LookById() | LookToAdopt() | LookAtResources() | ReadOutputs() | PreviewUpdate():
                 assert runtime is not None, "the core looks only where a tenant is known"
                 await self._look(world, action, memory, runtime)
-            case CreateStack() | UpdateStack() | DeleteStack():
+            case (
+                CreateStack()
+                | AdoptStack()
+                | UpdateStack()
+                | ConvergeStack()
+                | DeleteStack()
+                | MarkUnhealthy()
+                | PowerServer()
+            ):
                 assert runtime is not None, "the core acts only where a tenant is known"
                 await self._act(world, action, memory, runtime, intent)
             case _:
@@ -109,24 +126,42 @@ class Effects:
     async def _look(
         self,
         world: World,
-        action: LookByName | LookById | ReadOutputs | PreviewUpdate,
+        action: LookByName | LookById | LookToAdopt | LookAtResources | ReadOutputs | PreviewUpdate,
         memory: VmMemory,
         runtime: TenantRuntime,
     ) -> None:
-        name = world.identity.stack_name
         match action:
             case LookByName():
+                name = world.identity.stack_name
                 memory.named = await runtime.call("find", lambda project: project.heat.find(name))
             case LookById(stack_id):
+                name = world.name_of(stack_id)
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
+            case LookAtResources(stack_id):
+                started, name = time.monotonic(), world.name_of(stack_id)
+                listed = await runtime.call("resources", lambda project: project.heat.resources(name, stack_id))
+                memory.resources = Resources(started, stack_id, listed)
+            case LookToAdopt(stack_id):
+                memory.candidate = await self._candidate(stack_id, runtime)
             case ReadOutputs(stack_id):
+                name = world.name_of(stack_id)
                 outputs = await runtime.call("outputs", lambda project: project.heat.outputs(name, stack_id))
                 memory.outputs = (stack_id, outputs)
             case PreviewUpdate():
-                memory.preview = await self._preview(action, runtime)
+                memory.preview = await self._preview(action, runtime, retry_value(world))
 
-    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime) -> Preview:
-        """Ask; a refusal of the inputs is an answer too."""
+    async def _candidate(self, stack_id: str, runtime: TenantRuntime) -> Candidate:
+        """Look at the stack, and at its outputs when it is complete."""
+        found = await runtime.call("find", lambda project: project.heat.find_id(stack_id))
+        stack = next(iter(found.stacks), None)
+        if stack is None or not stack.complete:
+            return Candidate(found.as_of, stack_id, stack)
+        where = (stack.name, stack_id)
+        outputs = await runtime.call("outputs", lambda project: project.heat.output_names(*where))
+        return Candidate(found.as_of, stack_id, stack, outputs)
+
+    async def _preview(self, action: PreviewUpdate, runtime: TenantRuntime, retry: str | None) -> Preview:
+        """Ask; a refusal of the inputs is an answer too. What would be lost is looked at: it may not have been made."""
         started, where = time.monotonic(), (action.stack_name, action.stack_id)
         plan: Plan | Fault
         try:
@@ -136,45 +171,30 @@ class Effects:
                     *where, (), action.inputs, timeout_minutes=self._stack_timeout
                 ),
             )
+            if plan.losses:
+                unmade = await runtime.call("resources", lambda project: project.heat.unmade_volumes(*where))
+                plan = replace(plan, unmade=unmade)
         except CloudError as error:
             if error.fault.policy.retry is Retry.BACKOFF:
                 raise
             plan = error.fault
-        return Preview(started, action.stack_id, action.inputs.hash, plan)
+        return Preview(started, action.stack_id, action.inputs.hash, plan, retry)
 
     async def _act(
-        self,
-        world: World,
-        action: CreateStack | UpdateStack | DeleteStack,
-        memory: VmMemory,
-        runtime: TenantRuntime,
-        intent: Record | None,
+        self, world: World, action: Change, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
     ) -> None:
-        minutes = self._stack_timeout
-        match action:
-            case DeleteStack(stack_name, stack_id):
-                await self._delete(stack_name, stack_id, memory, runtime, intent)
-            case CreateStack(operation, _, inputs):
-                name, tags = world.identity.stack_name, world.identity.tags(operation, inputs.hash)
-
-                def create(project: Project) -> Created:
-                    return project.heat.create(name, tags, inputs, timeout_minutes=minutes)
-
-                await self._send("create", create, memory, runtime, intent)
-            case UpdateStack(operation, _, stack_name, stack_id, inputs):
-                tags = world.identity.tags(operation, inputs.hash)
-
-                def update(project: Project) -> Created:
-                    asked = project.heat.update(stack_name, stack_id, tags, inputs, timeout_minutes=minutes)
-                    return Created(stack_id, asked)
-
-                memory.outputs = None  # they change with it
-                await self._send("update", update, memory, runtime, intent)
+        name, request = request_of(action, world.identity, self._stack_timeout)
+        if isinstance(action, DeleteStack | MarkUnhealthy):
+            await self._ask(name, request, memory, runtime, intent)
+            return
+        if isinstance(action, UpdateStack | ConvergeStack):
+            memory.outputs = None  # they change with it
+        await self._send(name, request, memory, runtime, intent)
 
     async def _send(
         self,
         name: str,
-        request: Callable[[Project], Created],
+        request: Request,
         memory: VmMemory,
         runtime: TenantRuntime,
         intent: Record | None,
@@ -189,20 +209,22 @@ class Effects:
                 said.stack_id, said.request_id = made.stack_id, made.request_id
             answer = Accepted(made.stack_id)
         except CloudError as error:
+            if error.fault.code is ErrorCode.UNAUTHORIZED:  # the tenant's trouble, not the VM's: it was never sent
+                memory.held, memory.named = replace(memory.held, sent=False), None  # nothing is seen any more
+                raise
             answer = Refused(error.fault) if error.fault.definite else Lost(error.fault)
         memory.held = replace(memory.held, answer=answer)
         memory.last_effect = memory.unresolved_since = time.monotonic()
 
-    async def _delete(
-        self, name: str, stack_id: str, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
+    async def _ask(
+        self, name: str, request: Request, memory: VmMemory, runtime: TenantRuntime, intent: Record | None
     ) -> None:
+        """Ask for what may be asked for again."""
         async with self._trail.around(intent) as said:
             try:
-                said.request_id = await runtime.call(
-                    "delete", lambda project: project.heat.delete(name, stack_id), effect=said
-                )
+                said.request_id = (await runtime.call(name, request, effect=said)).request_id
             finally:
-                memory.effects += 1
+                memory.effects += name == "delete"
                 memory.last_effect = time.monotonic()
 
 

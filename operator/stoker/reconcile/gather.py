@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
-from stoker.api.template import VirtualMachineTemplate
+from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.admission import admit, template_of
-from stoker.core.catalog import Catalog
+from stoker.core.admission import admit, project_kept, template_of
+from stoker.core.asked import ADOPT, IDEMPOTENCY_KEY
+from stoker.core.attempts import Timing
+from stoker.core.claims import key_operation
 from stoker.core.faults import Fault
-from stoker.core.findings import Findings, Wish, examine
-from stoker.core.identity import Identity
+from stoker.core.findings import Findings
+from stoker.core.identity import Identity, tag_value
+from stoker.core.inputs import SPEC_TAG, TEMPLATE_TAG, spec_hash
+from stoker.core.power import looks_as_asked
+from stoker.core.server import ServerLook
 from stoker.core.stack import Listing, Unknown
-from stoker.core.world import Timing, World, is_open
+from stoker.core.world import World, is_open
 from stoker.kube.client import KubeClient, KubeError
 from stoker.kube.objects import Objects
 from stoker.reconcile.directory import Directory
 from stoker.reconcile.memory import VmCache, VmMemory, identity_of
+from stoker.reconcile.quota import QuotaService
 from stoker.reconcile.tenants import TenantRuntime
 
 NOT_READ = Fault(ErrorCode.USER_DATA_NOT_FOUND, "user data is not read for a settled VM")
@@ -29,9 +34,10 @@ class Gatherer:
     """Reads what is not in memory yet, and puts the world together."""
 
     def __init__(
-        self, kube: KubeClient, objects: Objects, cache: VmCache, directory: Directory, cluster: str, timing: Timing
-    ) -> None:
-        self._kube, self._objects, self._cache = kube, objects, cache
+        self, kube: KubeClient, objects: Objects, cache: VmCache, directory: Directory, cluster: str, timing: Timing,
+        quota: QuotaService,
+    ) -> None:  # fmt: skip
+        self._kube, self._objects, self._cache, self._quota = kube, objects, cache, quota
         self._directory, self._cluster, self._timing = directory, cluster, timing
 
     async def gather(self, vm: VirtualMachine, memory: VmMemory) -> tuple[World, TenantRuntime | None]:
@@ -39,19 +45,28 @@ class Gatherer:
         raw = self._cache.objects[vm.metadata.namespace, vm.metadata.name]
         vm_id = identity_of(raw)
         found = self._directory.runtime_of(vm.metadata.namespace)
+        if isinstance(found, TenantRuntime) and (moved := project_kept(vm, found.tenant)):
+            found = moved
         runtime = found if isinstance(found, TenantRuntime) else None
         listing = runtime.view(vm_id) if runtime else Unknown(found if isinstance(found, Fault) else _NO_TENANT)
-        settled = _looks_settled(vm, listing)
+        kept = vm.status.stack.id if vm.status.stack else None
+        outputs = memory.outputs[1] if memory.outputs and memory.outputs[0] in _ids(listing, kept) else None
+        server_id = (outputs.server_id if outputs else None) or vm.status.server_id
+        server = runtime.watch.view(server_id, vm_id) if runtime and server_id else None
+        if runtime and vm.metadata.deletion_timestamp:
+            runtime.watch.forget(vm_id)
+        settled = _looks_settled(vm, listing, server)
         if memory.operations is None and not settled:
             memory.operations = await self._objects.operations(vm, vm_id)
             _note_open_create(memory)
+        key_holder = await self._key_holder(vm, vm_id, memory)
         user_data = NOT_READ if settled else await self._user_data(vm)
         tenant = (runtime.fault or runtime.tenant) if runtime else found
-        kept = vm.status.stack.id if vm.status.stack else None
-        outputs = memory.outputs[1] if memory.outputs and memory.outputs[0] in _ids(listing, kept) else None
         slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
+        pinned = _tagged(listing, TEMPLATE_TAG)
         templates = self._directory.templates
-        admission = admit(vm, tenant, templates, user_data, slots)  # type: ignore[arg-type]  # found is a Fault without runtime
+        admission = admit(vm, tenant, templates, user_data, slots, pinned)  # type: ignore[arg-type]  # found is a Fault without runtime
+        double = self._cache.older_double(vm, vm_id)
         world = World(
             vm=vm,
             identity=Identity(
@@ -68,18 +83,46 @@ class Gatherer:
             named=memory.named,
             probe=memory.probe,
             outputs=outputs,
+            server=server,
+            resources=memory.resources,
             preview=memory.preview,
+            candidate=memory.candidate,
+            claimant=self._claimant(vm),
+            key_holder=key_holder,
             operations=memory.operations or (),
             held=memory.held,
             unresolved_since=memory.unresolved_since,
             last_effect=memory.last_effect,
-            findings=Findings() if settled or not runtime else examined(vm, vm_id, memory, runtime, templates),
+            findings=self._findings(vm, vm_id, memory, runtime, pinned) if runtime and not settled else Findings(),
             effects=memory.effects,
             claimable=memory.claimable,
-            duplicate_of=self._cache.older_double(vm, vm_id),
+            quota=self._quota.verdict(vm, vm_id, runtime) if runtime and not double else None,
+            duplicate_of=double,
             timing=self._timing,
         )
         return world, runtime
+
+    def _findings(
+        self, vm: VirtualMachine, vm_id: str, memory: VmMemory, runtime: TenantRuntime, pinned: str | None
+    ) -> Findings:
+        """Return what the tenant's catalog and grants have against the VM."""
+        view = runtime.view(vm_id)
+        template = template_of(vm, runtime.tenant, self._directory.templates, pinned)
+        creates = not (isinstance(view, Listing) and view.stacks)
+        asked = memory.asks(vm.metadata.generation, time.monotonic(), creates=creates)
+        return runtime.browser.findings(vm, vm_id, runtime.tenant, template, asked)
+
+    async def _key_holder(self, vm: VirtualMachine, vm_id: str, memory: VmMemory) -> VirtualMachineOperation | None:
+        """Return another VM's create that has this one's idempotency key; only a VM that has no create is asked about."""
+        key = vm.metadata.annotations.get(IDEMPOTENCY_KEY)
+        if not key or memory.operations is None or any(o.spec.type is OperationType.CREATE for o in memory.operations):
+            return None
+        found = await self._objects.operation(vm.metadata.namespace, key_operation(key))
+        return None if found is None or found.spec.vm_id == vm_id else found
+
+    def _claimant(self, vm: VirtualMachine) -> str | None:
+        stack_id = vm.metadata.annotations.get(ADOPT)
+        return self._cache.claimant(vm, stack_id) if stack_id and vm.status.stack is None else None
 
     async def _user_data(self, vm: VirtualMachine) -> str | Fault | None:
         """Return the user data, from the spec or its Secret."""
@@ -103,45 +146,29 @@ class Gatherer:
 _NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "the namespace has no Tenant")
 
 
-def examined(
-    vm: VirtualMachine,
-    vm_id: str,
-    memory: VmMemory,
-    runtime: TenantRuntime,
-    templates: Mapping[str, VirtualMachineTemplate],
-) -> Findings:
-    """Return what the tenant's catalog and grants have against the VM; a new wish begins its time now."""
-    view = runtime.view(vm_id)
-    creates = not (isinstance(view, Listing) and view.stacks)
-    if memory.asked != (vm.metadata.generation, creates):
-        memory.asked, memory.asked_since = (vm.metadata.generation, creates), time.monotonic()
-    template = template_of(vm, runtime.tenant, templates)
-    wish = Wish(
-        spec=vm.spec,
-        tenant=runtime.tenant.metadata.name,
-        grants=runtime.tenant.spec,
-        template="" if isinstance(template, Fault) else template.reference,
-        text="" if isinstance(template, Fault) else template.spec.template,
-        creates=creates,
-        promised=runtime.browser.promises.besides(vm_id),
-        since=memory.asked_since,
-        clock=time.monotonic(),
-    )
-    return examine(wish, runtime.catalog or Catalog())
-
-
-def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None) -> bool:
-    """Tell whether nothing but the listing is needed: the recorded stack is complete and of this generation."""
+def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None, server: ServerLook | Unknown | None) -> bool:
+    """Tell whether nothing but the listings is needed: stack and server are as recorded, and of this generation."""
     if (
         vm.metadata.deletion_timestamp
         or vm.status.applied_generation != vm.metadata.generation
         or not vm.status.server_id
     ):
         return False
+    if not looks_as_asked(vm, server):
+        return False
     if not isinstance(listing, Listing):
         return True
-    recorded = vm.status.stack.id if vm.status.stack else None
-    return len(listing.stacks) == 1 and listing.stacks[0].complete and listing.stacks[0].id == recorded
+    known, as_asked = vm.status.stack, _tagged(listing, SPEC_TAG) in (None, spec_hash(vm.spec))
+    if known is None or not as_asked or len(listing.stacks) != 1:
+        return False
+    stack = listing.stacks[0]
+    return stack.complete and (stack.id, stack.changed) == (known.id, known.changed_at)
+
+
+def _tagged(listing: Listing | Unknown | None, key: str) -> str | None:
+    """Return what the VM's stack says under that tag."""
+    stacks = listing.stacks if isinstance(listing, Listing) else ()
+    return next((value for stack in stacks if (value := tag_value(stack.tags, key))), None)
 
 
 def _ids(listing: Listing | Unknown | None, recorded: str | None) -> set[str | None]:

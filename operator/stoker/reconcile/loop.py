@@ -22,6 +22,7 @@ from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.findings import need_of
 from stoker.core.status import derive, passes_soon
+from stoker.core.waiting import soon_over
 from stoker.core.world import World
 from stoker.kube.client import KubeError
 from stoker.kube.events import Events
@@ -34,6 +35,7 @@ from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.queue import Key, Priority, WorkQueue
 from stoker.reconcile.tenants import TenantRuntime
+from stoker.reconcile.turns import held_back
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,15 @@ FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
 
 NOT_UNDERSTOOD = "the object does not fit this version's schema, and is left alone"
 
-ACTS = {Reason.DUPLICATE_STACKS, Reason.RETAINED, Reason.CLEANING_UP, Reason.UPDATING}
+ACTS = {
+    Reason.DUPLICATE_STACKS,
+    Reason.RETAINED,
+    Reason.ABANDONED,
+    Reason.CLEANING_UP,
+    Reason.UPDATING,
+    Reason.REPAIRING,
+    Reason.STUCK,
+}
 """Reasons of actions that a person would want to know of; others are told when the status says them."""
 
 
@@ -107,6 +117,7 @@ class Reconciler:
         """Gather, decide, perform, report; True when there is nothing more to do now."""
         world, runtime = await self._gatherer.gather(vm, memory)
         decision = decide(world)
+        decision = held_back(world, decision, memory, runtime) or decision
         _tell(world, decision)
         if runtime:
             _ask_the_catalog(world, decision, runtime.browser)
@@ -142,7 +153,7 @@ class Reconciler:
 
     async def _report(self, world: World, decision: Decision) -> None:
         """Write the status and say what changed, unless it will have passed in a second."""
-        if passes_soon(decision):
+        if passes_soon(decision) or soon_over(decision):
             return
         vm = world.vm
         stored = self._cache.objects[vm.metadata.namespace, vm.metadata.name].get("status") or {}
@@ -156,6 +167,7 @@ class Reconciler:
     def _wait(self, key: Key, world: World, decision: Decision, runtime: TenantRuntime | None) -> None:
         if runtime:
             runtime.move(world.identity.id, moving=decision.moving)
+            runtime.watch.await_look(world.identity.id, awaited=decision.watching)
         if decision.requeue_after is not None:
             self._queue.add_after(key, max(decision.requeue_after, 0.05))
 

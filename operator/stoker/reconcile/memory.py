@@ -5,15 +5,34 @@ All of it can be lost at any moment; what must survive is stored in the API serv
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
+from stoker.core.asked import ADOPT
 from stoker.core.identity import ID_ANNOTATION
-from stoker.core.stack import Listing, Outputs, Preview, Probe
+from stoker.core.limits import Turn
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
+
+LONGEST_SHARED = 128
+"""Characters of a string that is worth sharing. User data is not: it may be 48 KiB, and is another for each VM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for last."""
+
+    generation: int
+    creates: bool
+    """True while there is no stack."""
+
+    since: float
+    """Monotonic seconds when this process first knew of it. Only a catalog that is newer refuses it."""
 
 
 @dataclass(slots=True)
@@ -34,15 +53,21 @@ class VmMemory:
     """Stack id and its outputs."""
 
     preview: Preview | None = None
-    asked: tuple[int, bool] | None = None
-    """The generation that was asked for last, and whether there was no stack."""
-
-    asked_since: float = 0.0
-    """Monotonic seconds when this process first knew of it. Only a catalog that is newer refuses it."""
-
+    resources: Resources | None = None
+    candidate: Candidate | None = None
+    asked: Asked | None = None
     claimable: bool = True
+    turn: Turn | None = None
+    """The place of its next OpenStack call among those of its user, tenant and cloud."""
+
     failures: int = 0
     """Passes in a row that ended in an unexpected error."""
+
+    def asks(self, generation: int, now: float, *, creates: bool) -> Asked:
+        """Return what is asked for, and since when: another spec or a missing stack begins anew."""
+        if self.asked is None or (self.asked.generation, self.asked.creates) != (generation, creates):
+            self.asked = Asked(generation, creates, now)
+        return self.asked
 
 
 @dataclass(slots=True)
@@ -52,6 +77,8 @@ class VmCache:
     objects: dict[Key, dict[str, Any]] = field(default_factory=dict)
     memories: dict[Key, VmMemory] = field(default_factory=dict)
     by_id: dict[str, set[Key]] = field(default_factory=dict)
+    freed: Callable[[str], None] = lambda _: None
+    """Called with the namespace of a VM that is gone, or that has less reserved than before."""
 
     def store(self, raw: dict[str, Any]) -> Key:
         """Keep an object unless a newer version is known: own writes are read back at once, late events are not."""
@@ -62,10 +89,12 @@ class VmCache:
             if int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
                 return key
             self._unindex(key, known)  # its id may be another now
+            if _reserved(known) not in (None, _reserved(raw)):
+                self.freed(key[0])
         elif known:
             self.forget(key)
         metadata.pop("managedFields", None)
-        self.objects[key] = raw
+        self.objects[key] = _shared(raw)
         self.by_id.setdefault(identity_of(raw), set()).add(key)
         return key
 
@@ -75,6 +104,7 @@ class VmCache:
         self.memories.pop(key, None)
         if raw:
             self._unindex(key, raw)
+            self.freed(key[0])
 
     def _unindex(self, key: Key, raw: dict[str, Any]) -> None:
         vm_id = identity_of(raw)
@@ -110,6 +140,33 @@ class VmCache:
             if metadata["uid"] != vm.metadata.uid and (metadata["creationTimestamp"], metadata["uid"]) < mine:
                 return "/".join(key)
         return None
+
+    def claimant(self, vm: VirtualMachine, stack_id: str) -> str | None:
+        """Return another live object that has the stack, or asked before this one to adopt it, as namespace/name."""
+        mine = (self.objects[vm.metadata.namespace, vm.metadata.name]["metadata"]["creationTimestamp"], vm.metadata.uid)
+        for key, raw in self.objects.items():
+            metadata, recorded = raw["metadata"], (raw.get("status") or {}).get("stack") or {}
+            asks = (metadata.get("annotations") or {}).get(ADOPT) == stack_id
+            is_first = asks and (metadata["creationTimestamp"], metadata["uid"]) < mine
+            if metadata["uid"] != vm.metadata.uid and (recorded.get("id") == stack_id or is_first):
+                return "/".join(key)
+        return None
+
+
+def _reserved(raw: dict[str, Any]) -> Any:
+    return (raw.get("status") or {}).get("reserved")
+
+
+def _shared(value: Any) -> Any:
+    """Return the value with equal short strings being one: of ten thousand objects, most keys and words are the same."""
+    match value:
+        case dict():
+            return {sys.intern(key): _shared(part) for key, part in value.items()}
+        case list():
+            return [_shared(part) for part in value]
+        case str() if len(value) <= LONGEST_SHARED:
+            return sys.intern(value)
+    return value
 
 
 def identity_of(raw: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,14 +18,20 @@ from typing import Any, TypeVar
 
 from stoker import metrics
 from stoker.api.errors import ErrorCode
+from stoker.api.ratelimit import TENANT_LIMIT
 from stoker.api.tenant import Tenant
 from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
 from stoker.core.identity import cluster_tags, tag_value
+from stoker.core.limits import TenantLimits
+from stoker.core.server import Servers
 from stoker.core.stack import Listing, Stack, Unknown
+from stoker.core.tenancy import Preflight
 from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
 from stoker.reconcile.browsing import Browser
+from stoker.reconcile.clouds import CloudRuntime
 from stoker.reconcile.queue import Key
+from stoker.reconcile.server_watch import ServerWatch
 from stoker.reconcile.trail import Said
 
 log = logging.getLogger(__name__)
@@ -55,6 +61,23 @@ class Snapshot:
 
 
 @dataclass(slots=True)
+class Attempt:
+    """The newest try to connect."""
+
+    basis: tuple[Any, ...] = ()
+    """What it was made from: a change means another at once."""
+
+    failures: int = 0
+    fault: Fault | None = None
+    due: float = 0.0
+    """Monotonic seconds when another is due, after a failure."""
+
+
+async def _no_renewal(_project: Project, _fault: Fault) -> None:
+    """Nobody renews a runtime that no directory keeps."""
+
+
+@dataclass(slots=True)
 class TenantRuntime:
     """One tenant while this process leads."""
 
@@ -76,21 +99,43 @@ class TenantRuntime:
 
     project: Project | None = None
     fault: Fault | None = None
-    """Why the tenant cannot be used, from its newest verification."""
+    """Why the tenant cannot be used: its credentials were refused. No call is made until they are renewed."""
+
+    attempt: Attempt = field(default_factory=Attempt)
+    preflight: Preflight | None = None
+    """What the newest look at the tenant showed; None before one with the present credentials."""
+
+    preflight_due: float = 0.0
+    clock_ahead: float = 0.0
+    """How far Keystone's clock is ahead of ours, seconds."""
+
+    trusts: Fault | bool | None = None
+    """Whether a create with the present credentials showed that Heat can make what trusts it needs."""
+
+    cloud: CloudRuntime = field(default_factory=CloudRuntime)
+    limits: TenantLimits = field(default_factory=lambda: TenantLimits.of(TENANT_LIMIT))
+    renew: Callable[[Project, Fault], Awaitable[None]] = _no_renewal
+    """Looks at the Secret again, since OpenStack refused the credentials that this project has."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the tenant is connected."""
 
     snapshot: Snapshot | None = None
     poll_fault: Fault | None = None
+    watch: ServerWatch = field(init=False)
+    """Lists the project's servers."""
+
+    browser: Browser = field(init=False)
+    """Reads what the project can use."""
+
     moving: set[str] = field(default_factory=set)
     """Ids of VMs with something under way."""
 
-    basis: tuple[Any, ...] = ()
-    """What the project was made from: a change means a new connection."""
-
     _nudge: asyncio.Event = field(default_factory=asyncio.Event)
-    browser: Browser = field(init=False)
     _tasks: tuple[asyncio.Task[None], ...] = ()
 
     def __post_init__(self) -> None:
+        self.watch = ServerWatch(self)
         self.browser = Browser(self.tenant.metadata.name, self.call, self.wake)
 
     @property
@@ -98,10 +143,16 @@ class TenantRuntime:
         """What the project can use; None before anything of it was read."""
         return self.browser.catalog
 
+    @property
+    def servers(self) -> Servers | None:
+        """The newest listing of the project's servers."""
+        return self.watch.servers
+
     def start(self) -> None:
         name = self.tenant.metadata.name
         self._tasks = (
             asyncio.create_task(self._poll_for_ever(), name=f"poll-{name}"),
+            asyncio.create_task(self.watch.run(), name=f"servers-{name}"),
             asyncio.create_task(self.browser.browse_for_ever(), name=f"catalog-{name}"),
         )
 
@@ -112,6 +163,10 @@ class TenantRuntime:
         if self.project:
             self.project.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def nudge(self) -> None:
+        """Have the poller look at once."""
+        self._nudge.set()
 
     def move(self, vm_id: str, *, moving: bool) -> None:
         """Note whether something is under way for a VM; the poller speeds up and each listing wakes it."""
@@ -133,13 +188,33 @@ class TenantRuntime:
         return None
 
     async def call(self, name: str, function: Callable[[Project], Result], *, effect: Said | None = None) -> Result:
-        """Run a blocking call on the project in a thread: bounded in number and timed.
+        """Run a blocking call on the project; a refusal of the credentials has the Secret read, and the call repeated.
+
+        That is safe for every call: what is refused for its credentials has done nothing. Without other credentials the
+        tenant is stopped, so that one refusal does not become thousands.
+        """
+        project = self.project
+        if project is None or self.fault:
+            raise CloudError(self.fault or Fault(ErrorCode.TENANT_NOT_READY, "the tenant is not connected"))
+        try:
+            return await self.run(name, project, function, effect=effect)
+        except CloudError as error:
+            if error.fault.code is not ErrorCode.UNAUTHORIZED:
+                raise
+            await self.renew(project, error.fault)
+            renewed = self.project
+            if renewed is None or renewed is project or self.fault:
+                raise
+        return await self.run(name, renewed, function, effect=effect)
+
+    async def run(
+        self, name: str, project: Project, function: Callable[[Project], Result], *, effect: Said | None = None
+    ) -> Result:
+        """Run a blocking call in a thread: bounded in number, timed, and only while the cloud is called at all.
 
         What changes something is an effect: it runs only while we may act, and only `Trail.around` gives what it takes.
         """
-        if self.project is None:
-            raise CloudError(self.fault or Fault(ErrorCode.TENANT_NOT_READY, "the tenant is not connected"))
-        started, code, project = time.monotonic(), "ok", self.project
+        trial, started, code = self.cloud.enter(), time.monotonic(), "ok"
 
         def run() -> Result:
             if effect is not None:
@@ -147,22 +222,41 @@ class TenantRuntime:
             return function(project)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+            result = await asyncio.get_running_loop().run_in_executor(self.threads, run)
         except CloudError as error:
             code = error.fault.code.value
+            self.cloud.failed(self.tenant.metadata.name, error.fault, trial=trial)
+            self._learn(name, error.fault)
             raise
+        except BaseException:
+            self.cloud.unsure()
+            raise
+        else:
+            self.cloud.answered()
+            self._learn(name, None)
+            return result
         finally:
             metrics.observe_call(name, code, time.monotonic() - started)
+
+    def _learn(self, name: str, fault: Fault | None) -> None:
+        """Remember what a create tells of trusts: nothing else does."""
+        if name != "create" or (fault and fault.code is not ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS):
+            return
+        before, self.trusts = self.trusts, fault or True
+        if before is None or (before is True) != (fault is None):
+            self.cloud.changed()
 
     async def _poll_for_ever(self) -> None:
         while True:
             spent = await self.poll()
             self._nudge.clear()
-            if self.moving:
+            suspended = self.cloud.wait
+            if self.moving and not suspended and not self.fault:
                 await asyncio.sleep(max(self.poll_seconds, spent))
                 continue
+            pause = max(suspended, 0.1) if suspended else self.rest_seconds * random.uniform(0.9, 1.1)  # noqa: S311
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), self.rest_seconds * random.uniform(0.9, 1.1))  # noqa: S311
+                await asyncio.wait_for(self._nudge.wait(), pause)
 
     async def poll(self) -> float:
         """List the project once, wake whom it concerns, and return the seconds it took."""

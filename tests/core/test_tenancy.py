@@ -1,0 +1,289 @@
+"""Tenants: what was seen → conditions; when the end of credentials is said; what holds a Tenant."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stoker.api.base import ObjectMeta
+from stoker.api.conditions import ConditionStatus, ConditionType
+from stoker.api.errors import ErrorCode
+from stoker.api.tenant import NetworkProfile, Tenant, TenantSpec
+from stoker.api.virtualmachine import StackStatus
+from stoker.core.admission import admit, claims_of, project_kept, tenant_of
+from stoker.core.faults import Fault
+from stoker.core.tenancy import (
+    FINALIZER,
+    Preflight,
+    Seen,
+    blocked_message,
+    conditions,
+    conflicts,
+    expiry_message,
+    finalizers,
+    holds,
+    warning_due,
+)
+from support.build import NOW, vm
+
+C, T = ErrorCode, ConditionType
+WELL = Preflight(roles=("member", "reader"))
+DAY = timedelta(days=1)
+
+
+def tenant(
+    name: str = "a", *namespaces: str, age: int = 0, going: bool = False, project: str = "p", **metadata: Any
+) -> Tenant:
+    """Return a tenant that was made `age` days before others."""
+    profile = NetworkProfile(name="default", network="private")
+    spec = TenantSpec(
+        cloud="c",
+        project_id=project,
+        namespaces=namespaces or ("team-a",),
+        credentials_secret="s",
+        network_profiles=(profile,),
+    )
+    made, ends = NOW - age * DAY, NOW if going else None
+    return Tenant(
+        metadata=ObjectMeta(name=name, creation_timestamp=made, deletion_timestamp=ends, **metadata), spec=spec
+    )
+
+
+def fault(code: ErrorCode) -> Fault:
+    return Fault(code, "it broke")
+
+
+TRUSTS = fault(C.CREDENTIAL_CANNOT_CREATE_TRUSTS)
+
+# What was seen → Ready's status and reason, what goes with it, and the conditions that are not True.
+SEEN: dict[str, tuple[Seen, str, str, str, dict[str, str]]] = {
+    "all is well, by password": (Seen(preflight=Preflight(by_password=True)), "True", "Connected", "", {}),
+    "an application credential before its first create": (
+        Seen(preflight=WELL), "True", "Connected", "", {"TrustsPossible": "Unknown NotKnown"},
+    ),
+    "after its first create": (Seen(preflight=WELL, trusts=True), "True", "Connected", "", {}),
+    "a trust was refused": (
+        Seen(preflight=WELL, trusts=TRUSTS), "False", "CredentialCannotCreateTrusts", "Stalled",
+        {"TrustsPossible": "False CredentialCannotCreateTrusts"},
+    ),
+    "Keystone refuses the credentials": (
+        Seen(connected=fault(C.UNAUTHORIZED)), "False", "Unauthorized", "Stalled",
+        {
+            "CredentialsValid": "False Unauthorized", "ProjectMatches": "Unknown NotLookedAt",
+            "EndpointsAllowed": "Unknown NotLookedAt", "RolesSufficient": "Unknown NotLookedAt",
+            "TrustsPossible": "Unknown NotLookedAt", "QuotaReadable": "Unknown NotLookedAt",
+        },
+    ),
+    "no Secret": (
+        Seen(connected=fault(C.CREDENTIALS_INVALID), preflight=WELL, trusts=True), "False", "CredentialsInvalid",
+        "Stalled",
+        {
+            "CredentialsValid": "False CredentialsInvalid", "ProjectMatches": "Unknown NotLookedAt",
+            "EndpointsAllowed": "Unknown NotLookedAt",
+        },
+    ),
+    "another project": (
+        Seen(connected=fault(C.PROJECT_MISMATCH), preflight=WELL, trusts=True), "False", "ProjectMismatch", "Stalled",
+        {"ProjectMatches": "False ProjectMismatch", "EndpointsAllowed": "Unknown NotLookedAt"},
+    ),
+    "a host that is not allowed": (
+        Seen(connected=fault(C.ENDPOINT_NOT_ALLOWED), preflight=WELL, trusts=True), "False", "EndpointNotAllowed",
+        "Stalled", {"EndpointsAllowed": "False EndpointNotAllowed"},
+    ),
+    "no Cloud": (
+        Seen(connected=fault(C.TENANT_NOT_READY), preflight=WELL, trusts=True), "False", "TenantNotReady", "Stalled",
+        {
+            "CredentialsValid": "Unknown NotLookedAt", "ProjectMatches": "Unknown NotLookedAt",
+            "EndpointsAllowed": "False TenantNotReady",
+        },
+    ),
+    "Keystone is out of reach": (
+        Seen(connected=fault(C.CLOUD_UNAVAILABLE), preflight=WELL, trusts=True), "Unknown", "CloudUnavailable",
+        "Reconciling",
+        {
+            "CredentialsValid": "Unknown CloudUnavailable", "ProjectMatches": "Unknown NotLookedAt",
+            "EndpointsAllowed": "Unknown NotLookedAt",
+        },
+    ),
+    "too few roles": (
+        Seen(preflight=Preflight(heat=fault(C.FORBIDDEN)), trusts=True), "False", "Forbidden", "Stalled",
+        {"RolesSufficient": "False Forbidden"},
+    ),
+    "Heat is out of reach": (
+        Seen(preflight=Preflight(heat=fault(C.TIMEOUT)), trusts=True), "Unknown", "Timeout", "Reconciling",
+        {"RolesSufficient": "Unknown Timeout"},
+    ),
+    "limits that cannot be read": (
+        Seen(preflight=Preflight(quota=fault(C.FORBIDDEN)), trusts=True), "True", "Connected", "",
+        {"QuotaReadable": "False Forbidden"},
+    ),
+    "limits out of reach": (
+        Seen(preflight=Preflight(quota=fault(C.TIMEOUT)), trusts=True), "True", "Connected", "",
+        {"QuotaReadable": "Unknown Timeout"},
+    ),
+    "a namespace of two": (
+        Seen(conflicts=("team-a (also b)",), preflight=WELL, trusts=True), "False", "NamespaceConflict", "Stalled",
+        {"NamespacesExclusive": "False NamespaceConflict"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "ready", "reason", "outlook", "others"), SEEN.values(), ids=SEEN)
+def test_what_was_seen_is_a_condition_each_and_ready_their_sum(
+    seen: Seen, ready: str, reason: str, outlook: str, others: dict[str, str]
+) -> None:
+    found = conditions(seen)
+    assert next(iter(found)) is T.READY
+    status, why, message = found.pop(T.READY)
+    assert (status, why) == (ready, reason)
+    for kind in (T.STALLED, T.RECONCILING):
+        assert found.pop(kind, None) == ((ConditionStatus.TRUE, reason, message) if kind == outlook else None)
+    assert {kind.value: f"{s} {r}" for kind, (s, r, _) in found.items() if s != "True"} == others
+    assert len(found) == 7
+
+
+def test_a_condition_says_what_to_do() -> None:
+    _, _, message = conditions(Seen(conflicts=("team-a (also b)", "team-c (also d)")))[T.NAMESPACES_EXCLUSIVE]
+    assert message == (
+        "Claimed by several Tenants, and so of none: team-a (also b); team-c (also d). Take each out of all but one."
+    )
+    _, _, message = conditions(Seen(connected=fault(C.UNAUTHORIZED)))[T.CREDENTIALS_VALID]
+    assert message == "it broke. Renew the credentials in the Tenant's Secret."
+    assert "roles: none" in conditions(Seen(preflight=Preflight()))[T.ROLES_SUFFICIENT][2]
+
+
+def test_a_tenant_that_vms_hold_says_so_and_is_ready_all_the_same() -> None:
+    found = conditions(Seen(preflight=WELL, blocking=("team-a/web-1",)))
+    assert found[T.READY][0] is ConditionStatus.TRUE
+    assert found[T.DELETION_BLOCKED][:2] == (ConditionStatus.TRUE, "VirtualMachinesExist")
+    assert T.DELETION_BLOCKED not in conditions(Seen(preflight=WELL, blocking=()))
+
+
+def test_what_holds_a_tenant_is_counted_and_the_first_are_named() -> None:
+    assert blocked_message(("a/1",)).startswith("1 VirtualMachines are left: a/1. The Tenant goes")
+    many = blocked_message(tuple(f"a/{n}" for n in range(9)))
+    assert many.startswith("9 VirtualMachines are left: a/0, a/1, a/2, a/3, a/4, …. ")
+
+
+# ---- the end of the credentials
+
+WARNINGS = {
+    "long before": (15, None, None),
+    "at 14 days": (14, None, 14),
+    "once": (13, 14, None),
+    "at 7 days": (7, 14, 7),
+    "once again": (2, 7, None),
+    "at one day": (1, 7, 1),
+    "and then no more": (0, 1, None),
+    "first seen when it is late already": (3, None, 7),
+    "first seen when it is over": (-5, None, 1),
+}
+
+
+@pytest.mark.parametrize(("days", "warned", "due"), WARNINGS.values(), ids=WARNINGS)
+def test_the_end_is_said(days: int, warned: int | None, due: int | None) -> None:
+    assert warning_due(NOW + days * DAY, warned, NOW) == due
+
+
+def test_between_two_days_the_earlier_warning_counts() -> None:
+    assert warning_due(NOW + 14 * DAY + timedelta(seconds=1), None, NOW) is None
+    assert warning_due(NOW + 7 * DAY + timedelta(seconds=1), None, NOW) == 14
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (timedelta(days=13, hours=5), "The credentials end on 2026-01-14 17:00 UTC, in 13 days: put"),
+        (timedelta(hours=47), "in 47 hours: put new ones into the Tenant's Secret; no restart is needed."),
+        (timedelta(0), "The credentials ended on 2026-01-01 12:00 UTC: put new ones into the Tenant's Secret."),
+    ],
+)
+def test_a_warning_says_when_and_what_to_do(left: timedelta, said: str) -> None:
+    assert said in expiry_message(NOW + left, NOW)
+
+
+# ---- namespaces
+
+
+def test_a_conflict_is_told_to_each_of_the_tenants_with_the_others_names() -> None:
+    a, b, c = tenant("a", "x", "y"), tenant("b", "y", "z"), tenant("c", "z", "y")
+    everybody = [c, a, b]
+    assert conflicts(a, everybody) == ("y (also b, c)",)
+    assert conflicts(b, everybody) == ("y (also a, c)", "z (also c)")
+    assert conflicts(tenant("d", "w"), [*everybody, tenant("d", "w")]) == ()
+
+
+def test_a_younger_tenant_that_goes_gives_way_and_the_oldest_does_not() -> None:
+    old, young = tenant("old", age=2), tenant("young", age=1, going=True)
+    assert tenant_of("team-a", [young, old]) is old
+    assert conflicts(young, [old, young]) == ()
+    leaving, heir = tenant("old", age=2, going=True), tenant("young", age=1)
+    assert isinstance(tenant_of("team-a", [heir, leaving]), Fault)
+    assert tenant_of("team-a", [leaving]) is leaving
+    assert claims_of("team-b", [leaving]) == []
+
+
+def test_of_tenants_of_one_age_or_of_none_the_name_decides() -> None:
+    assert [t.metadata.name for t in claims_of("team-a", [tenant("b"), tenant("a")])] == ["a", "b"]
+    ageless = tenant("a").model_copy(update={"metadata": ObjectMeta(name="a")})
+    assert [t.metadata.name for t in claims_of("team-a", [ageless, tenant("b")])] == ["b", "a"]
+
+
+def test_a_vm_whose_stack_is_in_another_project_is_not_the_tenants() -> None:
+    def of(project: str | None) -> Fault | None:
+        kept = StackStatus(name="s", id="s1", project_id=project)
+        return project_kept(vm(stack=kept), tenant("a", project="p"))
+
+    assert of("p") is None
+    assert of(None) is None
+    assert project_kept(vm(), tenant()) is None
+    found = of("other")
+    assert found is not None
+    assert found.code is C.PROJECT_CHANGED
+    assert "the project other, and the Tenant a that the namespace team-a has now is for p" in found.message
+
+
+def test_a_tenant_that_goes_takes_no_new_vms() -> None:
+    found = admit(vm(), tenant("a", going=True), {}, None)
+    assert found == Fault(C.TENANT_NOT_READY, "the Tenant a is being deleted")
+
+
+# ---- the Tenant's own end
+
+
+def raw(namespace: str = "team-a", project: str | None = None) -> dict[str, Any]:
+    status = {"stack": {"projectID": project}} if project else {}
+    return {"metadata": {"namespace": namespace, "name": "web-1"}, "status": status}
+
+
+def test_a_vm_holds_the_tenant_of_its_stacks_project_else_the_oldest_of_its_namespace() -> None:
+    old, young = tenant("old", age=2, project="p"), tenant("young", age=1, project="q")
+    both = [young, old]
+    assert [holds(t, raw(project="p"), both) for t in (old, young)] == [True, False]
+    assert [holds(t, raw(project="q"), both) for t in (old, young)] == [False, True]
+    assert [holds(t, raw(), both) for t in (old, young)] == [True, False]
+    assert not holds(old, raw("elsewhere"), both)
+    assert not holds(old, raw("elsewhere", "other"), both)
+    assert holds(old, raw("elsewhere", "p"), both), "its namespace was taken away, its stack was not"
+    heir = tenant("heir", "elsewhere", project="p")
+    assert [holds(t, raw("elsewhere", "p"), [old, heir]) for t in (old, heir)] == [False, True]
+    assert holds(old, {"metadata": raw()["metadata"]}, [old]), "without a status"
+    assert holds(old, {**raw(), "status": {"stack": {"name": "s"}}}, [old]), "as an older version wrote it"
+
+
+OTHER = "stoker.dev/kopf"
+FINALIZERS = {
+    "put on at first sight": ((OTHER,), False, None, (OTHER, FINALIZER)),
+    "left where it is": ((FINALIZER, OTHER), False, None, None),
+    "never put on one that goes": ((OTHER,), True, (), None),
+    "kept while it is not known what is left": ((FINALIZER,), True, None, None),
+    "kept while a VM is left": ((FINALIZER,), True, ("a/b",), None),
+    "taken off when none is": ((OTHER, FINALIZER), True, (), (OTHER,)),
+}
+
+
+@pytest.mark.parametrize(("has", "going", "blocking", "wanted"), FINALIZERS.values(), ids=FINALIZERS)
+def test_our_finalizer_is(has: tuple[str, ...], going: bool, blocking: Any, wanted: Any) -> None:
+    assert finalizers(tenant(going=going, finalizers=has), blocking) == wanted

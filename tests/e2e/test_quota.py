@@ -1,0 +1,45 @@
+"""A Tenant's quota on the real services: two of four VMs, and the next when one goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from localenv.settings import LocalSettings
+from support.cluster import Cluster, wait_until
+from support.openstack_projects import Project
+from support.operator import OperatorThread
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.openstack]
+
+
+@pytest.fixture
+def limited(onboarded: LocalSettings, project: Project) -> Iterator[Cluster[Project]]:
+    cluster = Cluster(onboarded, project, tenant_spec={"quota": {"vms": 2, "vcpus": 2}})
+    cluster.open()
+    yield cluster
+    cluster.close()
+
+
+def test_of_four_vms_with_room_for_two_two_are_made_and_the_next_when_one_goes(
+    limited: Cluster[Project], operator: OperatorThread
+) -> None:
+    names = [f"web-{n}" for n in range(4)]
+    for name in names:
+        limited.create(name)
+
+    limited.wait_active("web-0", "web-1")
+    for name in names[2:]:
+        assert "VMs: 1 more asked for, 2 of 2 used" in limited.wait_reason("QuotaExceeded", name)["message"]
+    assert len(limited.stacks()) == 2
+    limited.delete("web-0")
+    limited.wait_active("web-2")
+
+    assert limited.condition("web-3")["reason"] == "QuotaExceeded"
+    assert limited.tenant()["status"]["used"] == {
+        "vms": 2, "vcpus": 2, "ramMiB": 1024, "gpus": 0, "volumesGiB": 0, "floatingIPs": 0,
+    }  # fmt: skip
+    limited.delete()
+    limited.wait_gone()
+    wait_until("all stacks to be gone", lambda: not limited.stacks())
