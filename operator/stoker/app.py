@@ -25,6 +25,7 @@ from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, open_session, path
 from stoker.kube.events import Events
 from stoker.kube.lease import Leader, LeaseLostError
+from stoker.kube.marks import Marks
 from stoker.kube.objects import Objects
 from stoker.openstack.client import connect
 from stoker.openstack.credentials import parse_credentials
@@ -36,7 +37,7 @@ from stoker.reconcile.loop import Reconciler
 from stoker.reconcile.memory import VmCache
 from stoker.reconcile.queue import Priority, WorkQueue
 from stoker.reconcile.quota import QuotaService
-from stoker.reconcile.sweeper import Sweeper
+from stoker.reconcile.sweeper import make_sweeper
 from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail, open_trail
 from stoker.settings import Settings
@@ -62,11 +63,11 @@ class Operator:
         timing = Timing(settings.create_deadline_seconds, settings.stuck_seconds)
         self._quota = QuotaService(kube, self._cache, self.queue, self.directory, leader.check)
         gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing, self._quota)
-        minutes = settings.stack_timeout_minutes
-        effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, minutes, trail)
+        minutes, marks = settings.stack_timeout_minutes, Marks(kube, settings.namespace, leader.holder)
+        effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, minutes, trail, marks)
         self._reconciler = Reconciler(self._cache, self.queue, gatherer, effects, objects, Events(kube, leader.holder))
-        self._sweeper = Sweeper(
-            kube, objects, self._cache, self.queue, cluster=cluster, holder=leader.holder,
+        self._sweeper = make_sweeper(
+            kube, objects, marks, self._cache, self.queue, trail, cluster=cluster, holder=leader.holder,
             grace=settings.orphan_grace_seconds, ttl=settings.operation_ttl_seconds,
         )  # fmt: skip
 
@@ -238,12 +239,12 @@ def _files(where: object, data: object) -> Path | None:
 
 
 async def run(
-    settings: Settings, access: Access, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None
-) -> None:
-    """Be a candidate, lead, work, and give the lease up at the end."""
+    settings: Settings, access: Access, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None, cluster: str = ""
+) -> None:  # fmt: skip
+    """Be a candidate, lead, work, and give the lease up at the end. `cluster` is its identity, for tests of two."""
     async with open_session(access) as session:
         kube = KubeClient(session, access.server, user_agent=f"stoker/{__version__}")
-        cluster = (await kube.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"]
+        cluster = cluster or (await kube.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"]
         leader = Leader(kube, settings.namespace, settings.lease_name, settings.holder)
         waiting = {asyncio.create_task(leader.acquire()), asyncio.create_task(stop.wait())}
         done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -25,6 +25,13 @@ WRITES = Counter("stoker_kubernetes_writes_total", "Writes to the API server.", 
 BACKLOG = Gauge("stoker_backlog", "VMs waiting for a pass.", registry=REGISTRY)
 BACKLOG_AGE = Gauge("stoker_backlog_oldest_seconds", "How long the VM waiting longest has waited.", registry=REGISTRY)
 ORPHANS = Gauge("stoker_orphans", "Stacks of ours without an object.", ("tenant",), registry=REGISTRY)
+ORPHANS_DELETED = Counter(
+    "stoker_orphans_deleted_total", "Stacks without an object that were deleted.", ("tenant", "why"), registry=REGISTRY
+)
+ORPHAN_BRAKE = Gauge(
+    "stoker_orphan_brake", "1 while orphans are held because they are too many.", ("tenant",), registry=REGISTRY
+)
+SWEEPS = Counter("stoker_sweeps_total", "Sweeps by outcome: done, or failed.", ("tenant", "outcome"), registry=REGISTRY)
 QUOTA_USED = Gauge(
     "stoker_quota_used", "What a tenant's VMs take of what is limited.", ("tenant", "resource"), registry=REGISTRY
 )

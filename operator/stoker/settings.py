@@ -36,7 +36,10 @@ class Settings:
     )
     sweep_seconds: float = field(default=300.0, metadata={"help": "Pause between two sweeps of a tenant, seconds."})
     orphan_grace_seconds: float = field(
-        default=600.0, metadata={"help": "Age from which a stack without an object is reported, seconds."}
+        default=600.0,
+        metadata={
+            "help": "Age from which a stack without an object is reported, and how long after that it may be deleted, seconds."
+        },
     )
     operation_ttl_seconds: float = field(
         default=86400.0, metadata={"help": "How long an ended operation is kept, seconds."}

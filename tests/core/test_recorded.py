@@ -17,6 +17,7 @@ from stoker.core.actions import (
     Decision,
     DeleteStack,
     Enroll,
+    Left,
     LookAtResources,
     LookById,
     LookByName,
@@ -32,10 +33,11 @@ from stoker.core.actions import (
 )
 from stoker.core.audit import Head, Kind, Outcome, Record, seal
 from stoker.core.inputs import Inputs
-from stoker.core.recorded import LONGEST_NAME, REQUESTED_BY, intent, outcome
+from stoker.core.orphans import Doomed, Why
+from stoker.core.recorded import LONGEST_NAME, REQUESTED_BY, intent, orphan, outcome
 from stoker.core.server import PowerAction
 from stoker.core.world import World
-from support.build import CREATE, DELETE, INPUTS, UID, active, operation, vm, world
+from support.build import CREATE, DELETE, INPUTS, UID, active, operation, stack, vm, world
 
 SPEC = operation(OperationType.DELETE).spec
 DELETING = world(active(), operations=(operation(outcome="Accepted", stack_id="s1"), operation(OperationType.DELETE)))
@@ -70,6 +72,7 @@ RECORDED: dict[str, tuple[Action, str, str, str]] = {
         Settle(DELETE, "Succeeded", "Accepted", "s1", retained=True), "Retain", DELETE, "s1",
     ),
     "a release": (Release(), "Release", CREATE, "s1"),
+    "a release that leaves a stack": (Release(Left("s2", "vm-1")), "Release", CREATE, "s2"),
 }  # fmt: skip
 
 
@@ -135,6 +138,14 @@ def test_no_byte_of_the_parameters_is_in_the_line() -> None:
     line, _ = seal(record, Head("c1"))
     assert b"hunter22" not in line
     assert json.loads(line)["inputs_hash"] == secret.hash
+
+
+def test_a_stack_without_an_object_is_deleted_in_the_operator_s_name() -> None:
+    doomed = Doomed(stack(id="s9"), Why.ORPHAN)
+    assert orphan(doomed, holder="replica-1_0a0b", epoch=3, time="t") == Record(
+        kind=Kind.INTENT, action="DeleteStack", time="t", holder="replica-1_0a0b", epoch=3, reason="Orphan",
+        requested_by="operator", project="project", vm_id=UID, operation=CREATE, stack_id="s9",
+    )  # fmt: skip
 
 
 def test_an_outcome_repeats_its_intent_and_says_what_came_of_it() -> None:

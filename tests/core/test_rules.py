@@ -10,24 +10,27 @@ import pytest
 from core.test_scenarios import ADOPTING, HELD_ADOPTION, NOBODYS, adoption
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType
+from stoker.api.virtualmachine import StackStatus
 from stoker.core import retry
 from stoker.core.actions import (
     Claim,
     CreateStack,
     DeleteStack,
+    Left,
     LookById,
     LookByName,
     LookToAdopt,
     Nothing,
     Outlook,
     PreviewUpdate,
+    Release,
     Settle,
 )
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
 from stoker.core.quota import Denied, Unjudged
-from stoker.core.stack import Outputs, Preview, Probe
+from stoker.core.stack import Outputs, Preview, Probe, Unknown
 from stoker.core.world import Accepted, Held, Refused, World
 from support.build import CLOCK, CREATE, DELETE, INPUTS, NOW, UID, active, listing, operation, stack, vm, world
 
@@ -378,6 +381,37 @@ def test_pauses_end_when_their_reason_does() -> None:
     assert decide(world(operations=(failed(42),))).requeue_after == pytest.approx(42)
     late = world(operations=(OPEN,), unresolved_since=CLOCK - 200, listing=listing(as_of=CLOCK - 90))
     assert decide(late).requeue_after == pytest.approx(1)
+
+
+def test_a_stack_that_is_left_is_named_by_the_release_so_that_it_is_marked_first() -> None:
+    retained = operation(OperationType.DELETE, state="Succeeded", retained=True)
+    retaining = active(deleting=True, spec={"deletionPolicy": "Retain"})
+    assert decide(world(retaining, stack(name="other"), operations=(DONE, retained))).action == Release(
+        Left("s1", "other")
+    )
+    down = Unknown(Fault(ErrorCode.CLOUD_UNAVAILABLE, "down"))
+    recorded = StackStatus(name="adopted", id="s1")
+    for machine, left in (
+        (active(deleting=True, asked={"abandon": UID}, stack=recorded), Left("s1", "adopted", abandoned=True)),
+        (active(deleting=True, asked={"abandon": UID}, stack=None), Left("s1", f"vm-{UID}", abandoned=True)),
+        (
+            active(deleting=True, asked={"abandon": UID}, stack=StackStatus(name="old", id="s0")),
+            Left("s1", f"vm-{UID}", abandoned=True),
+        ),
+    ):
+        assert decide(world(machine, listing=down, operations=(DONE, retained))).action == Release(left)
+    unknown = active(deleting=True, asked={"abandon": UID}, stack=None)
+    ended = operation(OperationType.DELETE, state="Succeeded")
+    assert decide(world(unknown, listing=down, operations=(ended,))).action == Release(
+        Left("", f"vm-{UID}", abandoned=True)
+    )
+
+
+def test_another_stack_of_the_vm_gives_what_is_left_no_name() -> None:
+    machine = active(deleting=True, asked={"abandon": UID}, stack=None)
+    ended = operation(OperationType.DELETE, state="Succeeded")
+    seen = world(machine, stack(id="s0", name="another"), operations=(DONE, ended))
+    assert decide(seen).action == Release(Left("s1", f"vm-{UID}", abandoned=True))
 
 
 def test_whom_the_quota_refused_is_not_looked_at_again_by_time() -> None:

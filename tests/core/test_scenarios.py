@@ -114,6 +114,7 @@ DUE = operation(outcome="Failed", last_error="NoValidHost", message="full", next
 DEAD = operation(state="Failed", outcome="Failed", last_error="StackFailed", message="broken", stack_id="s1")
 DONE = operation(state="Succeeded", outcome="Accepted", stack_id="s1")
 OPEN_DELETE, ASKED_DELETE = operation(OperationType.DELETE), operation(OperationType.DELETE, attempts=1, retry="1")
+DELETED = operation(OperationType.DELETE, state="Succeeded", outcome="Accepted")
 HELD_DELETE = Held(DELETE, 1, since=CLOCK - 10)
 LOOKED = listing(as_of=CLOCK - 5)
 GONE = Probe(CLOCK - 1, "s1", None)
@@ -613,6 +614,11 @@ ABSENT_ROWS: dict[str, Row] = {
     "a failed attempt's stack that is gone is not looked for": (
         world(GOING, operations=(operation(outcome="Failed", stack_id="s1"),)), Settle, "Deleting", P),
     "an open create is ended when nothing came of it": (world(GOING, operations=(WAITING,)), Settle, "Deleting", P),
+    "what is gone is recorded as deleted": (world(WAS_ACTIVE, operations=(DONE,), probe=GONE), Claim, "Deleting", P),
+    "what is gone and recorded is released": (world(WAS_ACTIVE, operations=(DONE, DELETED), probe=GONE), Release, "Deleted", P),
+    "in a namespace that is going, what is gone is released without a record": (
+        world(WAS_ACTIVE, operations=(DONE,), probe=GONE, claimable=False), Release, "Deleted", P),
+    "what was there and was never claimed is released without a record": (world(WAS_ACTIVE, probe=GONE), Release, "Deleted", P),
     "a deletion that failed is claimed again when asked": (
         world(active(deleting=True, asked=NOW_PLEASE), stack("DELETE_FAILED"), operations=(DONE, OPEN_DELETE), held=HELD_DELETE,
               last_effect=CLOCK - 3, effects=1), Claim, "Deleting", P),
@@ -669,9 +675,8 @@ ABSENT_ROWS: dict[str, Row] = {
         world(RETAINING, stack(), operations=(DONE, SENT_UPDATE), unresolved_since=CLOCK - 60), Retain, "Retained", P),
     "what is deleted waits for no update": (
         world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_UPDATE), unresolved_since=CLOCK - 60), Claim, "Deleting", P),
-    "what is gone is released": (world(WAS_ACTIVE, operations=(DONE,), probe=GONE), Release, "Deleted", P),
     "a foreign stack of our name does not hold the object": (
-        world(GOING, stack(ours=False), operations=(operation(state="Failed", outcome="Failed", last_error="NoValidHost"),)),
+        world(GOING, stack(ours=False), operations=(operation(state="Failed", outcome="Failed", last_error="NoValidHost"), DELETED)),
         Release, "Deleted", P),
 }  # fmt: skip
 

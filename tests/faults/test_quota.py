@@ -14,6 +14,7 @@ import pytest
 
 from localenv.settings import LocalSettings
 from simulator.local import Simulator
+from stoker import metrics
 from support.cluster import wait_until
 from support.operator import OperatorProcess, OperatorThread
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
@@ -101,7 +102,7 @@ class History:
 
     def wait(self, active: int, parked: int) -> None:
         """Wait until so many are Active, so many are parked, and there is no other."""
-        wait_until(f"{active} Active and {parked} parked", lambda: settled(self.vms(), active, parked), 400)
+        wait_until(f"{active} Active and {parked} parked", lambda: settled(self.vms(), active, parked), 150)
 
     def stop(self) -> None:
         self._kubectl.terminate()
@@ -260,6 +261,30 @@ def test_an_edit_that_asks_for_less_makes_room_when_it_is_applied(
 
     cluster.wait_active("old", "young")
     assert {vm["status"]["reserved"]["vcpus"] for vm in cluster.vms()} == {1}
+
+
+def writes() -> dict[str, float]:
+    """Return what this process wrote to the API server so far, by kind, Events apart."""
+    samples = [sample for metric in metrics.WRITES.collect() for sample in metric.samples]
+    return {s.labels["what"]: s.value for s in samples if s.name.endswith("_total") and s.labels["what"] != "event"}
+
+
+@pytest.mark.parametrize(("quota", "extra"), [({}, 0), ({"vms": 1}, 1)], ids=["without a quota", "under a quota"])
+def test_a_reservation_costs_one_write_of_its_vm_and_none_without_a_quota(
+    under: Callable[..., SimulatedCluster], operator: OperatorThread, quota: dict[str, int], extra: int
+) -> None:
+    cluster, before = under(**quota), writes()
+
+    cluster.create()
+    cluster.wait_active("web-1")
+    cluster.delete()
+    cluster.wait_gone()
+
+    made = {what: count - before.get(what, 0) for what, count in writes().items()}
+    of_tenant = made.pop("admission", 0)
+    assert made.pop("reservation", 0) == extra
+    assert sum(made.values()) + extra <= 12
+    assert (of_tenant > 0) == bool(quota)
 
 
 def test_a_flavor_of_unknown_size_is_refused_under_a_limit_of_its_size(

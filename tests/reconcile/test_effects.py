@@ -27,6 +27,7 @@ from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, KubeError, open_session
 from stoker.kube.events import Events
 from stoker.kube.lease import Leader, LeaseLostError
+from stoker.kube.marks import Marks
 from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError, Credentials, Endpoint
 from stoker.openstack.client import connect
@@ -78,8 +79,8 @@ class Acting:
     async def start(self) -> None:
         leader = Leader(self.kube, "system", "stoker", "replica-1_0a0b")
         self.trail = await open_trail(str(self.folder), 1, Anchors(self.kube, "system", "replica-1"), leader)
-        self.objects = Objects(self.kube, leader.holder)
-        self.effects = Effects(self.objects, self.cache, self.check, lambda: 1, 60, self.trail)
+        self.objects, self.marks = Objects(self.kube, leader.holder), Marks(self.kube, "system", leader.holder)
+        self.effects = Effects(self.objects, self.cache, self.check, lambda: 1, 60, self.trail, self.marks)
         endpoint = Endpoint(self.cloud.url, "one", "public", PROJECT)
         self.runtime = TenantRuntime(
             tenant(), "cluster", 1.0, 1.0, ThreadPoolExecutor(2), self.check, lambda _: None, lambda _: None
@@ -261,7 +262,7 @@ async def test_without_a_folder_everything_is_done_and_nothing_recorded_which_is
     acting: Acting, caplog: pytest.LogCaptureFixture
 ) -> None:
     off = await open_trail("", 1, Anchors(acting.kube, "system", "r"), Leader(acting.kube, "system", "stoker", "h"))
-    acting.effects = Effects(acting.objects, acting.cache, acting.check, lambda: 1, 60, off)
+    acting.effects = Effects(acting.objects, acting.cache, acting.check, lambda: 1, 60, off, acting.marks)
     await acting.do(CREATING)
     await off.anchor()
     await off.close()

@@ -128,10 +128,10 @@ def _written(
         case Enroll():
             vm = state.vm._replace(enrolled=True)
             return state._replace(vm=vm, view=vm) if state.view == state.vm else None
-        case Release():
+        case Release(left):
             if state.view != state.vm:
                 return None
-            _check_release(state, case)
+            _check_release(state, left.stack_id if left else None)
             return state._replace(vm=None, view=None, memory=Memory())
         case Claim():
             return _claim(state, world, action, case)
@@ -195,15 +195,13 @@ def _store(state: State, known: Record | None, record: Record) -> State | None:
     return state._replace(records=(*others, record)).remember(operations=(*cached, record))
 
 
-def _check_release(state: State, case: Case) -> None:
-    kept = {record.stack_id for record in state.records if record.retained}
+def _check_release(state: State, marked: str | None) -> None:
+    """A stack may be left only when that is marked, in the same step and before the object goes."""
     demand(all(flight.stack for flight in state.flights), "I2: released while a create may still land")
     demand(not any(record.is_open for record in state.records), "released with an open operation")
-    if case.retain and case.terminating:  # then nothing can be recorded of what is left
-        return
-    left = [stack.id for stack in ours(state) if stack.id not in kept]
+    left = [stack.id for stack in ours(state) if stack.id != marked]
     demand(not left, f"I2: released while {left} exist")
-    lost = [stack.id for stack in state.stacks if stack.lost_at is not None and stack.id not in kept]
+    lost = [stack.id for stack in state.stacks if stack.lost_at is not None and stack.id != marked]
     demand(
         not lost or state.vm is None or state.vm.stack not in lost, "I2: released a recorded stack that lost its tags"
     )

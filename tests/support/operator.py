@@ -32,9 +32,10 @@ QUICK = {
 class OperatorThread:
     """The operator in a thread of this process, started and stopped like the real one."""
 
-    def __init__(self, local: LocalSettings, **changes: object) -> None:
+    def __init__(self, local: LocalSettings, *, cluster: str = "", **changes: object) -> None:
+        """`cluster` is another identity of the cluster than its own; other keywords are settings."""
         self._environment = {**environment(local), **QUICK}
-        self._changes = changes
+        self._changes, self._cluster = changes, cluster
         self._leading = threading.Event()
         self._failure: BaseException | None = None
         # A daemon: one that never got the lease is not stopped by anybody, and must not hold the test run.
@@ -53,7 +54,7 @@ class OperatorThread:
         with mock.patch.dict(os.environ, self._environment):
             access = app.find_access()
         settings = replace(Settings.load(self._environment), **self._changes)  # type: ignore[arg-type]
-        await app.run(settings, access, self._stop, ready=self._leading.set)
+        await app.run(settings, access, self._stop, ready=self._leading.set, cluster=self._cluster)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -147,7 +147,10 @@ class Play:
     batches: int = 2
     """Batches that each process begins."""
 
-    tasks: dict[str, asyncio.Task[Batch]] = field(default_factory=dict)
+    answered: bool = False
+    """True when no answer is lost: then the only fault is a crash."""
+
+    tasks: dict[str, asyncio.Task[Batch | None]] = field(default_factory=dict)
     begun: dict[str, int] = field(default_factory=lambda: {"A": 0, "B": 0})
     found: Violation | None = None
 
@@ -156,12 +159,12 @@ class Play:
         for actor in self.begun:
             task = self.tasks.get(actor)
             if (task is None or task.done()) and self.begun[actor] < self.batches:
-                can.append((f"{actor} begins", lambda actor=actor: self._begin(actor)))
+                can.append((f"{actor} begins", lambda actor=actor: self.begin(actor)))
             if task and not task.done() and self.faults:
                 can.append((f"{actor} crashes", lambda actor=actor: self._crash(actor)))
         for request in self.server.waiting:
             can.append((f"{request.actor} goes on", lambda request=request: self._answer(request)))
-            if self.faults:
+            if self.faults and not self.answered:
                 can.append(
                     (f"{request.actor} gets no answer", lambda request=request: self._answer(request, lost=True))
                 )
@@ -169,10 +172,9 @@ class Play:
             can.append((self.events[0][0], self._event))
         return can
 
-    def _begin(self, actor: str) -> None:
+    def begin(self, actor: str) -> None:
         self.begun[actor] += 1
-        batch = Reserving(Client(self.server, actor), lambda: None).batch("team-a", FLAVORS, frozenset())
-        self.tasks[actor] = asyncio.create_task(_quiet(batch))
+        self.tasks[actor] = asyncio.create_task(_batch(Client(self.server, actor)))
 
     def _crash(self, actor: str) -> None:
         self.faults -= 1
@@ -208,7 +210,7 @@ class Play:
             name, happen = can[number]
             said.append(name)
             happen()
-            for _ in range(8):
+            for _ in range(6):
                 await asyncio.sleep(0)
             if self.found:
                 await self.end()
@@ -233,10 +235,10 @@ async def settle(server: Server) -> Batch:
     raise AssertionError("the quota does not come to rest")
 
 
-async def _quiet(batch: Any) -> Any:
+async def _batch(client: Client) -> Batch | None:
     """Return what a batch came to, or None when a request failed: the process begins anew."""
     try:
-        return await batch
+        return await Reserving(client, lambda: None).batch("team-a", FLAVORS, frozenset())
     except KubeError:
         return None
 

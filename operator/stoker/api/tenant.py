@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from stoker.api.base import CloudName, Model, Name, Resource, StatusModel, Time
+from stoker.api.base import CloudName, Message, Model, Name, Resource, StatusModel, Time
 from stoker.api.conditions import Condition
 from stoker.api.quota import Admission, Amounts, Quota
 from stoker.api.ratelimit import TenantRateLimit
+
+
+class OrphanPolicy(StrEnum):
+    """What becomes of a stack of this cluster that has no VirtualMachine."""
+
+    REPORT = "Report"
+    DELETE = "Delete"
 
 
 class NetworkProfile(Model):
@@ -73,6 +81,12 @@ class TenantSpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ]
+    orphan_policy: Annotated[
+        OrphanPolicy,
+        Field(
+            description="What becomes of stacks of this cluster that have no VirtualMachine: Report, or Delete once they were reported for a grace period."
+        ),
+    ] = OrphanPolicy.REPORT
     quota: Annotated[Quota | None, Field(description="What its VMs may take together; unlimited when absent.")] = None
 
     rate_limit: Annotated[
@@ -120,6 +134,13 @@ class Orphan(StatusModel):
     since: Annotated[Time, Field(description="When it was first reported.")]
 
 
+class OrphanBrake(StatusModel):
+    """Why orphans are held although the policy is Delete."""
+
+    since: Annotated[Time, Field(description="When the brake was first engaged.")]
+    message: Annotated[Message, Field(description="Why, and what a person can do.")]
+
+
 class TenantStatus(StatusModel):
     """What Stoker knows of it."""
 
@@ -145,6 +166,10 @@ class TenantStatus(StatusModel):
         Field(max_length=100, description="Stacks of ours without an object, oldest first, at most 100."),
     ] = ()
     orphan_count: Annotated[int | None, Field(ge=0, description="How many there are.")] = None
+    orphan_brake: Annotated[
+        OrphanBrake | None,
+        Field(description="Present while orphans are held although orphanPolicy is Delete: too many at once."),
+    ] = None
     last_sweep_time: Annotated[
         Time | None, Field(description="When stacks and objects were last compared and the report changed.")
     ] = None

@@ -7,6 +7,7 @@ from stoker.api.virtualmachine import DeletionPolicy
 from stoker.core.actions import (
     Decision,
     DeleteStack,
+    Left,
     Nothing,
     Outlook,
     Reason,
@@ -151,6 +152,14 @@ def open_operations_are_ended(world: World) -> Decision | None:
     return _ended(world)
 
 
+def a_deletion_is_recorded(world: World) -> Decision | None:
+    """What was asked for and is gone is recorded as deleted: a create that lands after all is known by that."""
+    if world.create is None or world.delete is not None or not world.claimable:
+        return None
+    claim = first_claim(world, OperationType.DELETE, world.vm.metadata.uid, stack_id=world.recorded_id)
+    return progress(claim, Reason.DELETING, "Storing the delete operation.")
+
+
 def what_is_gone_is_released(_world: World) -> Decision | None:
     """Nothing of the VM is left: the finalizer goes."""
     return progress(Release(), Reason.DELETED, "Nothing of the VM is left.", moving=False)
@@ -182,7 +191,15 @@ def _left(world: World, stack_id: str | None, reason: Reason, message: str) -> D
     if delete is None and world.claimable:
         name, spec = specified(world, OperationType.DELETE, world.vm.metadata.uid)
         return progress(Retain(name, spec, stack_id, abandoned), reason, message)
-    return _ended(world) or progress(Release(), reason, message, moving=False)
+    left = Left(stack_id or "", _name(world, stack_id), abandoned)
+    return _ended(world) or progress(Release(left), reason, message, moving=False)
+
+
+def _name(world: World, stack_id: str | None) -> str:
+    """Return the name of a stack of the VM."""
+    known = next((stack.name for stack in world.ours if stack.id == stack_id), None)
+    recorded = world.vm.status.stack
+    return known or (recorded.name if recorded and recorded.id == stack_id else world.identity.stack_name)
 
 
 def _end(operation: str, message: str) -> Decision:

@@ -194,8 +194,23 @@ class ReadOutputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A stack that is left behind on purpose; without an id, whatever stack of the VM there may be."""
+
+    stack_id: str = ""
+    stack_name: str = ""
+    abandoned: bool = False
+    """True when a person abandoned the VM: no stack of it is ours any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
-    """Take our finalizer off the object: nothing of the VM is left, or it is left on purpose."""
+    """Take our finalizer off the object: nothing of the VM is left, or it is left on purpose.
+
+    What is left is marked first, in the operator's own namespace: the VM's may be going, with every record in it.
+    """
+
+    left: Left | None = None
 
 
 Action = (

@@ -84,6 +84,7 @@ ABSENT: tuple[Rule, ...] = (
     # none is
     absent.a_recorded_stack_is_proven_gone,
     absent.open_operations_are_ended,
+    absent.a_deletion_is_recorded,
     absent.what_is_gone_is_released,
 )
 

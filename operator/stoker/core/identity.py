@@ -76,6 +76,11 @@ def cluster_tags(cluster: str) -> tuple[str, str]:
     return (TAG, f"stoker-cluster={cluster}")
 
 
+def mark_name(vm_id: str, stack_id: str) -> str:
+    """Return the name of the mark of a stack that is left behind; it is the same whenever it is made."""
+    return f"left-{digest(vm_id, stack_id)}"
+
+
 def tag_value(tags: frozenset[str], key: str) -> str | None:
     """Return the value of the tag `key=value`, or None."""
     prefix = f"{key}="

@@ -31,12 +31,16 @@ from stoker.core.actions import (
 )
 from stoker.core.audit import Kind, Outcome, Record
 from stoker.core.faults import one_line
+from stoker.core.orphans import Doomed
 from stoker.core.world import World
 
 REQUESTED_BY = f"{GROUP}/requested-by"
 """The annotation that says who asked; an admission policy is to stamp it. Without one it is what its author claims."""
 
 UNKNOWN = "unknown"
+OPERATOR = "operator"
+"""Who asked, where nobody did: the sweeper acts by policy."""
+
 LONGEST_NAME = 253
 """Longest name of a requester that is kept, characters."""
 
@@ -92,14 +96,31 @@ def _of(world: World, base: Record, action: Action) -> Record | None:  # noqa: P
         case Retain(operation) | Settle(operation, retained=True):
             name = "Abandon" if action.abandoned else Retain.__name__
             return replace(base, action=name, operation=operation, stack_id=action.stack_id or "")
-        case Release():
-            return replace(base, stack_id=world.recorded_id or "")
+        case Release(left):
+            return replace(base, stack_id=(left.stack_id if left else world.recorded_id) or "")
         case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | LookToAdopt():
             return None
         case LookAtResources() | ReadOutputs() | PreviewUpdate():
             return None
         case _:
             assert_never(action)
+
+
+def orphan(doomed: Doomed, *, holder: str, epoch: int, time: str) -> Record:
+    """Return what is recorded before a stack without an object is deleted."""
+    return Record(
+        kind=Kind.INTENT,
+        action=DeleteStack.__name__,
+        time=time,
+        holder=holder,
+        epoch=epoch,
+        reason=doomed.why.value,
+        requested_by=OPERATOR,
+        project=doomed.stack.project,
+        vm_id=doomed.vm_id,
+        operation=doomed.operation,
+        stack_id=doomed.stack.id,
+    )
 
 
 def outcome(

@@ -1,14 +1,15 @@
-"""The sweep's decisions: which stacks are orphans, and which operations have had their time."""
+"""The sweep's decisions: stacks without an object, objects without a stack, operations that have had their time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from stoker.api.operation import VirtualMachineOperation
-from stoker.api.tenant import Orphan
-from stoker.core.identity import tag_value
+from stoker.api.tenant import Orphan, OrphanBrake, OrphanPolicy
+from stoker.core.identity import cluster_tags, tag_value
+from stoker.core.orphans import CONFIRM_ANNOTATION, Doomed, Spared, Tally, Why, brake, came_late, is_confirmed, pace
 from stoker.core.stack import Stack
 from stoker.core.world import is_open
 
@@ -18,11 +19,16 @@ REPORTED = 100
 
 @dataclass(frozen=True, slots=True)
 class SweepWorld:
-    """What one sweep of a tenant saw. Stacks were listed *before* objects were read, so a new VM is never missed."""
+    """What one sweep of a tenant saw.
 
+    Read in this order, so that nothing alive is taken for lost: operations, stacks, objects, marks. An operation is
+    younger than its VM, a stack too, and a mark is older than the end of its VM.
+    """
+
+    cluster: str
     stacks: tuple[Stack, ...]
     vm_ids: frozenset[str]
-    """Ids of all live VirtualMachines of the cluster."""
+    """Every id that a live VirtualMachine of the cluster goes by, or might."""
 
     operations: tuple[VirtualMachineOperation, ...]
     now: datetime
@@ -34,6 +40,22 @@ class SweepWorld:
     reported: tuple[Orphan, ...]
     """The orphans in the Tenant's status."""
 
+    policy: OrphanPolicy = OrphanPolicy.REPORT
+    marks: tuple[VirtualMachineOperation, ...] = ()
+    """Records of stacks that were left behind on purpose, from the operator's own namespace."""
+
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    """VM's id → id of the stack that its status tells of, for the tenant's VMs."""
+
+    confirmed: str | None = None
+    """The Tenant's annotation `stoker.dev/confirm-orphans`."""
+
+    brake: OrphanBrake | None = None
+    """The brake in the Tenant's status."""
+
+    elsewhere: Tally = field(default_factory=Tally)
+    """The newest sweeps of the other tenants."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
@@ -43,10 +65,23 @@ class Sweep:
     """Stacks without an object now: the next sweep's `seen_before`."""
 
     orphans: tuple[Orphan, ...]
-    """Seen twice and past the grace period, the oldest report first."""
+    """Seen twice, or reported by a process before, and past the grace period; the oldest report first."""
+
+    doomed: tuple[Doomed, ...]
+    """To be deleted in this sweep, each after a last look."""
+
+    brake: OrphanBrake | None
+    """Why orphans are held although the policy is Delete, and what a person can do."""
+
+    tally: Tally
+    missing: frozenset[str]
+    """Ids of VMs whose recorded stack was not listed."""
 
     expired: tuple[VirtualMachineOperation, ...]
     """Ended operations past their time."""
+
+    unneeded: tuple[VirtualMachineOperation, ...]
+    """Marks past their time whose stack was not listed: they go once the stack is proven gone."""
 
     abandoned: tuple[VirtualMachineOperation, ...]
     """Open operations whose VM is gone: somebody took our finalizer off by hand."""
@@ -54,41 +89,86 @@ class Sweep:
 
 def sweep(world: SweepWorld) -> Sweep:
     """Compare stacks and objects."""
-    retained = {o.status.stack_id for o in world.operations if o.status.retained}
-    ownerless = [
-        stack
-        for stack in world.stacks
-        if tag_value(stack.tags, "stoker-vm") not in world.vm_ids and stack.id not in retained and not stack.deleting
-    ]
+    spared = Spared.by((*world.operations, *world.marks))
+    alive = [s for s in world.stacks if not s.deleting and s.tags.issuperset(cluster_tags(world.cluster))]
+    ownerless = [s for s in alive if tag_value(s.tags, "stoker-vm") not in world.vm_ids and not spared.covers(s)]
+    late = frozenset(stack.id for stack in ownerless if came_late(stack, world.cluster, world.operations))
     since = {orphan.stack_id: orphan.since for orphan in world.reported}
+    confirmed = {s.id for s in ownerless if is_confirmed(since.get(s.id), world.confirmed, world.now)}
     orphans = [
         Orphan(stack_id=stack.id, stack_name=stack.name, since=since.get(stack.id, world.now))
         for stack in ownerless
-        if stack.id in world.seen_before and world.now - (stack.created or world.now) >= world.grace
+        if stack.id in world.seen_before | since.keys() and world.now - (stack.created or world.now) >= world.grace
     ]
+    orphans.sort(key=lambda orphan: (orphan.since, orphan.stack_id))
+    tally = Tally(len(alive), sum(stack.id not in late | confirmed for stack in ownerless))
+    halted = brake(tally, tally + world.elsewhere)
+    due = [Doomed(stack, Why.LATE_CREATE) for stack in ownerless if stack.id in late & world.seen_before]
+    due += _due(world, ownerless, since, late, confirmed if halted else None)
     present = {stack.id for stack in world.stacks}
     return Sweep(
         ownerless=frozenset(stack.id for stack in ownerless),
-        orphans=tuple(sorted(orphans, key=lambda orphan: (orphan.since, orphan.stack_id))),
-        expired=tuple(_expired(world, present)),
+        orphans=tuple(orphans),
+        doomed=tuple(due[: pace(tally.stacks)]),
+        brake=_said(world, halted, [orphan for orphan in orphans if orphan.stack_id not in late | confirmed]),
+        tally=tally,
+        missing=frozenset(vm_id for vm_id, stack_id in world.recorded.items() if stack_id not in present),
+        expired=tuple(_past(world, world.operations, present)),
+        unneeded=tuple(mark for mark in _past(world, world.marks, present) if mark.status.stack_id),
         abandoned=tuple(o for o in world.operations if is_open(o) and o.spec.vm_id not in world.vm_ids),
     )
 
 
-def _expired(world: SweepWorld, present: set[str]) -> Iterable[VirtualMachineOperation]:
+def _due(
+    world: SweepWorld,
+    ownerless: list[Stack],
+    since: Mapping[str, datetime],
+    late: frozenset[str],
+    only: set[str] | None,
+) -> list[Doomed]:
+    """Return the orphans that may be deleted: reported for a grace period already, and still without an object."""
+    if world.policy is not OrphanPolicy.DELETE:
+        return []
+    return [
+        Doomed(stack, Why.ORPHAN)
+        for stack in ownerless
+        if stack.id in world.seen_before
+        and stack.id not in late
+        and stack.id in since
+        and world.now - since[stack.id] >= world.grace
+        and tag_value(stack.tags, "stoker-vm")
+        and (only is None or stack.id in only)
+    ]
+
+
+def _said(world: SweepWorld, halted: str | None, held: list[Orphan]) -> OrphanBrake | None:
+    """Return what is said while orphans are held that would otherwise go."""
+    if halted is None or not held or world.policy is not OrphanPolicy.DELETE:
+        return None
+    until = max(orphan.since for orphan in held[:REPORTED])
+    message = (
+        f"{halted}. None of them is deleted. Find out where the VirtualMachines are; if the stacks in status.orphans "
+        f"shall go, annotate the Tenant: {CONFIRM_ANNOTATION}={until:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    return OrphanBrake(since=world.brake.since if world.brake else world.now, message=message)
+
+
+def _past(
+    world: SweepWorld, records: Iterable[VirtualMachineOperation], present: set[str]
+) -> Iterable[VirtualMachineOperation]:
     """Ended operations past the TTL.
 
     That of a retained stack stays while the stack does; one with an idempotency key while its VM lives, or is in any
     other record.
     """
     young = {o.spec.vm_id for o in world.operations if not _is_old(o, world)} | world.vm_ids
-    for operation in world.operations:
-        if not _is_old(operation, world) or (operation.spec.idempotency_key and operation.spec.vm_id in young):
+    for record in records:
+        if not _is_old(record, world) or (record.spec.idempotency_key and record.spec.vm_id in young):
             continue
-        if not (operation.status.retained and operation.status.stack_id in present):
-            yield operation
+        if not (record.status.retained and record.status.stack_id in present):
+            yield record
 
 
 def _is_old(operation: VirtualMachineOperation, world: SweepWorld) -> bool:
     ended = operation.status.completed_at
-    return not is_open(operation) and ended is not None and world.now - ended >= world.ttl
+    return ended is not None and world.now - ended >= world.ttl

@@ -44,6 +44,8 @@ class TenantReason(StrEnum):
     BREAKER_OPENED = "BreakerOpened"
     BREAKER_CLOSED = "BreakerClosed"
     ORPHAN_FOUND = "OrphanFound"
+    ORPHAN_DELETED = "OrphanDeleted"
+    BRAKE_ENGAGED = "BrakeEngaged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,10 @@ class Objects:
         finalizers = [name for name in known.metadata.finalizers if name != OPERATION_FINALIZER] if ended else None
         return await self._update(known, known.status.model_copy(update=update), finalizers)
 
+    async def remove(self, operation: VirtualMachineOperation) -> None:
+        """Remove an operation that had its time."""
+        await self._kube.delete(path(OPERATIONS, operation.metadata.namespace, operation.metadata.name))
+
     async def retain(self, vm: VirtualMachine, retain: Retain, now: datetime) -> VirtualMachineOperation:
         """Store a delete that leaves the stack behind, already succeeded."""
         record = OperationRecord(

@@ -39,6 +39,7 @@ from stoker.core.faults import Fault, Retry
 from stoker.core.stack import Candidate, Plan, Preview, Resources
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
+from stoker.kube.marks import Marks
 from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError
 from stoker.reconcile.memory import VmCache, VmMemory
@@ -58,8 +59,9 @@ class Effects:
         epoch: Callable[[], int],
         stack_timeout: int,
         trail: Trail,
+        marks: Marks,
     ) -> None:
-        self._objects, self._cache, self._trail = objects, cache, trail
+        self._objects, self._cache, self._trail, self._marks = objects, cache, trail, marks
         self._may_act, self._epoch, self._stack_timeout = may_act, epoch, stack_timeout
 
     async def perform(self, world: World, decision: Decision, memory: VmMemory, runtime: TenantRuntime | None) -> None:
@@ -105,7 +107,9 @@ class Effects:
         match action:
             case Enroll(vm_id):
                 self._cache.store(await self._objects.enroll(world.vm, vm_id))
-            case Release():
+            case Release(left):
+                if left:
+                    await self._marks.add(world.identity, left, _now())
                 self._cache.store(await self._objects.release(world.vm))
             case Claim():
                 await self._claim(world, action, memory)

@@ -1,29 +1,31 @@
 """The sweeper: once in a while, per tenant, stacks and objects are compared as a whole.
 
 It mends what events cannot tell: a relist never reports a missed deletion (measured with kopf 1.45.2), and a stack
-without an object has no event at all. It reports orphans; it deletes none.
+without an object has no event at all. What follows from the comparison is decided in `core.sweep`.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from stoker import metrics
-from stoker.api.base import API_VERSION
 from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
-from stoker.api.tenant import TenantStatus
 from stoker.core.actions import Settle
-from stoker.core.identity import cluster_tags
-from stoker.core.sweep import REPORTED, Sweep, SweepWorld, sweep
-from stoker.kube.client import KubeClient, KubeError, merge_patch, path
-from stoker.kube.events import post
-from stoker.kube.objects import OPERATIONS, VMS, Objects
+from stoker.core.orphans import CONFIRM_ANNOTATION, Tally
+from stoker.core.sweep import Sweep, SweepWorld, sweep
+from stoker.kube.client import KubeClient, KubeError
+from stoker.kube.marks import Marks, stack_name_of
+from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError
-from stoker.reconcile.memory import VmCache, identity_of
-from stoker.reconcile.queue import Key, Priority, WorkQueue
+from stoker.reconcile.memory import VmCache
+from stoker.reconcile.orphans import OrphanDeletion
+from stoker.reconcile.queue import Priority, WorkQueue
+from stoker.reconcile.sweep_report import TenantReports
+from stoker.reconcile.sweep_view import Seen, SweepView
 from stoker.reconcile.tenants import TenantRuntime
+from stoker.reconcile.trail import Trail
 
 log = logging.getLogger(__name__)
 
@@ -33,73 +35,97 @@ class Sweeper:
 
     def __init__(
         self,
-        kube: KubeClient,
+        view: SweepView,
         objects: Objects,
+        marks: Marks,
         cache: VmCache,
         queue: WorkQueue,
+        reports: TenantReports,
+        deletion: OrphanDeletion,
         *,
-        cluster: str,
-        holder: str,
         grace: float,
         ttl: float,
     ) -> None:
-        self._kube, self._objects, self._cache, self._queue = kube, objects, cache, queue
-        self._cluster, self._holder = cluster, holder
+        self._view, self._objects, self._marks = view, objects, marks
+        self._cache, self._queue, self._reports, self._deletion = cache, queue, reports, deletion
         self._grace, self._ttl = timedelta(seconds=grace), timedelta(seconds=ttl)
         self._ownerless: dict[str, frozenset[str]] = {}
+        self._tallies: dict[str, Tally] = {}
 
     async def sweep(self, runtime: TenantRuntime) -> None:
-        """Compare one tenant's stacks with the live objects; a failed listing ends the sweep without a word on orphans."""
-        tenant = runtime.tenant
-        name = tenant.metadata.name
+        """Compare one tenant's stacks with the live objects; a look that fails ends the sweep, and nothing is done."""
+        name = runtime.tenant.metadata.name
         try:
-            listing = await runtime.call("list", lambda project: project.heat.list(cluster_tags(self._cluster)))
-            vms, _ = await self._kube.list(path(VMS))
-            operations = [
-                VirtualMachineOperation.model_validate(item)
-                for namespace in tenant.spec.namespaces
-                for item in (await self._kube.list(path(OPERATIONS, namespace)))[0]
-            ]
+            seen = await self._view.look(runtime)
         except (CloudError, KubeError) as error:
+            metrics.SWEEPS.labels(name, "failed").inc()
             log.warning("sweep not done", extra={"tenant": name, "error": str(error)})
             return
-        self._prune({(vm["metadata"]["namespace"], vm["metadata"]["name"]): vm for vm in vms})
-        found = sweep(
-            SweepWorld(
-                stacks=listing.stacks,
-                vm_ids=frozenset(identity_of(vm) for vm in vms),
-                operations=tuple(operations),
-                now=datetime.now(UTC).replace(microsecond=0),
-                grace=self._grace,
-                ttl=self._ttl,
-                seen_before=self._ownerless.get(name, frozenset()),
-                reported=tenant.status.orphans,
-            )
-        )
-        self._ownerless[name] = found.ownerless
-        await self._clean(found)
-        await self._report(runtime, found)
+        found = sweep(self._world(name, seen))
+        self._ownerless[name], self._tallies[name] = found.ownerless, found.tally
+        self._prune(seen)
+        runtime.observe(seen.listing)
+        for vm_id in found.missing:
+            runtime.wake(vm_id)
+        await self._reports.report(seen.tenant, found)
+        await self._clean(runtime, found)
+        await self._deletion.delete(runtime, found.doomed)
+        metrics.SWEEPS.labels(name, "done").inc()
 
-    def _prune(self, live: dict[Key, dict[str, Any]]) -> None:
+    def _world(self, name: str, seen: Seen) -> SweepWorld:
+        others = (tally for tenant, tally in self._tallies.items() if tenant != name)
+        return SweepWorld(
+            cluster=self._view.cluster,
+            policy=seen.tenant.spec.orphan_policy,
+            stacks=seen.listing.stacks,
+            vm_ids=seen.vm_ids,
+            recorded=seen.recorded,
+            operations=seen.operations,
+            marks=seen.marks,
+            now=datetime.now(UTC).replace(microsecond=0),
+            grace=self._grace,
+            ttl=self._ttl,
+            seen_before=self._ownerless.get(name, frozenset()),
+            reported=seen.tenant.status.orphans,
+            confirmed=seen.tenant.metadata.annotations.get(CONFIRM_ANNOTATION),
+            brake=seen.tenant.status.orphan_brake,
+            elsewhere=sum(others, Tally()),
+        )
+
+    def _prune(self, seen: Seen) -> None:
         """Forget objects that are gone, and look at those that were never seen or changed unseen."""
-        for key in [key for key in self._cache.objects if key not in live]:
-            self._cache.forget(key)
-            self._queue.forget(key)
-        for key, raw in live.items():
-            known = self._cache.objects.get(key)
-            if known is None or known["metadata"]["resourceVersion"] != raw["metadata"]["resourceVersion"]:
-                self._cache.store(raw)
+        for key, known in list(self._cache.objects.items()):
+            if key not in seen.vms and int(known["metadata"]["resourceVersion"]) <= seen.version:
+                self._cache.forget(key)
+                self._queue.forget(key)
+        for key, raw in seen.vms.items():
+            before = self._cache.objects.get(key)
+            self._cache.store(raw)
+            if self._cache.objects[key] is not before:
                 self._queue.add(key, Priority.RESYNC)
 
-    async def _clean(self, found: Sweep) -> None:
+    async def _clean(self, runtime: TenantRuntime, found: Sweep) -> None:
         for operation in found.abandoned:
             message = "The VM is gone; its finalizer was taken off by hand."
             settle = Settle(operation.metadata.name, OperationState.FAILED, AttemptOutcome.FAILED, message=message)
             await self._try(self._objects.settle(settle, operation, datetime.now(UTC)))
         for operation in found.expired:
-            await self._try(self._kube.delete(path(OPERATIONS, operation.metadata.namespace, operation.metadata.name)))
+            await self._try(self._objects.remove(operation))
+        for mark in found.unneeded:
+            if await self._is_gone(runtime, mark):
+                await self._try(self._marks.remove(mark))
 
-    async def _try(self, request: Any) -> None:
+    async def _is_gone(self, runtime: TenantRuntime, mark: VirtualMachineOperation) -> bool:
+        """Tell whether Heat itself calls the marked stack gone: absence from one listing proves nothing."""
+        name, stack_id = stack_name_of(mark), mark.status.stack_id or ""
+        try:
+            probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
+        except CloudError as error:
+            log.warning("mark kept", extra={"mark": mark.metadata.name, "error": str(error)})
+            return False
+        return probe.stack is None
+
+    async def _try(self, request: Awaitable[object]) -> None:
         try:
             await request
             metrics.observe_write("sweep")
@@ -107,32 +133,21 @@ class Sweeper:
             if error.status not in (404, 409):
                 log.warning("sweep: write refused: %s", error)
 
-    async def _report(self, runtime: TenantRuntime, found: Sweep) -> None:
-        tenant = runtime.tenant
-        metrics.ORPHANS.labels(tenant.metadata.name).set(len(found.orphans))
-        old = tenant.status
-        new: TenantStatus = old.model_copy(
-            update={
-                "orphans": found.orphans[:REPORTED],
-                "orphan_count": len(found.orphans),
-                "last_sweep_time": old.last_sweep_time,
-            }
-        )
-        if not merge_patch(old.to_wire(), new.to_wire()):
-            return
-        new = new.model_copy(update={"last_sweep_time": datetime.now(UTC)})
-        patch = merge_patch(old.to_wire(), new.to_wire())
-        await self._try(self._kube.merge(path("tenants", None, tenant.metadata.name, "status"), {"status": patch}))
-        known = {orphan.stack_id for orphan in old.orphans}
-        for orphan in found.orphans:
-            if orphan.stack_id not in known:
-                involved = {
-                    "apiVersion": API_VERSION,
-                    "kind": "Tenant",
-                    "name": tenant.metadata.name,
-                    "uid": tenant.metadata.uid,
-                }
-                message = (
-                    f"Stack {orphan.stack_name} ({orphan.stack_id}) carries our tags and belongs to no VirtualMachine."
-                )
-                await post(self._kube, involved, "Warning", "OrphanFound", message, self._holder)
+
+def make_sweeper(
+    kube: KubeClient,
+    objects: Objects,
+    marks: Marks,
+    cache: VmCache,
+    queue: WorkQueue,
+    trail: Trail,
+    *,
+    cluster: str,
+    holder: str,
+    grace: float,
+    ttl: float,
+) -> Sweeper:
+    """Put a sweeper together; grace period and time to live of operations are in seconds."""
+    view, reports = SweepView(kube, marks, cluster), TenantReports(kube, holder)
+    deletion = OrphanDeletion(view, trail, reports)
+    return Sweeper(view, objects, marks, cache, queue, reports, deletion, grace=grace, ttl=ttl)

@@ -273,6 +273,13 @@ class TenantRuntime:
             if self.snapshot is None or (was_known and not isinstance(self.view(""), Listing)):
                 self.wake_all(self.tenant.metadata.name)
             return time.monotonic() - started
+        self.observe(listing)
+        return time.monotonic() - started
+
+    def observe(self, listing: Listing) -> None:
+        """Take a complete listing for the newest, unless a newer one is known, and wake whom it concerns."""
+        if self.snapshot and self.snapshot.listing.as_of > listing.as_of:
+            return
         before, self.snapshot, self.poll_fault = self.snapshot, Snapshot.of(listing), None
         old = before.by_vm if before else {}
         changed = {vm_id for vm_id in {*old, *self.snapshot.by_vm} if old.get(vm_id) != self.snapshot.by_vm.get(vm_id)}
@@ -280,4 +287,3 @@ class TenantRuntime:
             self.wake_all(self.tenant.metadata.name)
         for vm_id in changed | self.moving:
             self.wake(vm_id)
-        return time.monotonic() - started

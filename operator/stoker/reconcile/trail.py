@@ -15,6 +15,7 @@ from stoker.audit.writer import AuditError, Writer
 from stoker.core import recorded
 from stoker.core.actions import Decision
 from stoker.core.audit import Anchor, Head, Outcome, Record
+from stoker.core.orphans import Doomed
 from stoker.core.world import World
 from stoker.kube.anchors import AnchorRefusedError, Anchors
 from stoker.kube.client import KubeError
@@ -57,6 +58,12 @@ class Trail:
         if self._log is None:
             return None
         return recorded.intent(world, decision, holder=self._leader.holder, epoch=self._leader.epoch, time=now())
+
+    def orphan(self, doomed: Doomed) -> Record | None:
+        """Return what is to be recorded before the sweeper deletes a stack."""
+        if self._log is None:
+            return None
+        return recorded.orphan(doomed, holder=self._leader.holder, epoch=self._leader.epoch, time=now())
 
     @asynccontextmanager
     async def around(self, intent: Record | None) -> AsyncIterator[Said]:
