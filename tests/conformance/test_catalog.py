@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stoker.api.errors import ErrorCode
-from stoker.core.catalog import FlavorSize, Limit, NetworkKind, Part
+from stoker.core.catalog import FlavorSize, Limit, Part
 from stoker.core.classify import classify_reason
 from stoker.core.inputs import Inputs
 from stoker.openstack.client import ProjectClient
@@ -57,8 +57,9 @@ def test_images_are_there_by_name_and_by_id_with_what_they_need(cloud: ProjectCl
 
 def test_networks_are_there_and_say_whether_they_are_external(cloud: ProjectClient) -> None:
     networks = cloud.browse(Part.NETWORKS)
-    assert networks["private"] == (NetworkKind("private"),)
-    assert networks["public"] == (NetworkKind("public", external=True),)
+    (private,), (public,) = networks["private"], networks["public"]
+    assert (private.name, private.external, public.name, public.external) == ("private", False, "public", True)
+    assert (networks[private.id], networks[public.id]) == ((private,), (public,))
     assert len(networks) == 4
 
 

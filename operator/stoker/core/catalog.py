@@ -50,6 +50,7 @@ class NetworkKind:
     """A network, and whether floating IPs come from it."""
 
     name: str
+    id: str = ""
     external: bool = False
 
 
@@ -102,6 +103,21 @@ class Catalog:
     volume_limits: Mapping[str, Limit] = field(default_factory=dict)
     read: Mapping[Part, float | None] = field(default_factory=dict)
     """Part → monotonic seconds when its newest read began; None when that failed; absent before it ended."""
+
+    @property
+    def summary(self) -> str:
+        """How much of what there is, for people; limits are told only where they cannot be read."""
+        names = {
+            Part.FLAVORS: {size.name for size in self.flavors.values()},
+            Part.IMAGES: {one.id for named in self.images.values() for one in named},
+            Part.NETWORKS: {one.id for named in self.networks.values() for one in named},
+            Part.KEY_PAIRS: self.key_pairs,
+            Part.VOLUME_TYPES: {one.name for named in self.volume_types.values() for one in named},
+        }
+        words = {part: part.value.replace("_", " ") for part in Part}
+        counts = [f"{words[part]}: {len(found)}" for part, found in names.items() if self.knows(part)]
+        unknown = [words[part] for part in Part if not self.knows(part)]
+        return ", ".join(counts) + (f"; not readable: {', '.join(unknown)}" if unknown else "")
 
     def knows(self, part: Part) -> bool:
         return self.read.get(part) is not None

@@ -59,7 +59,9 @@ def _images(services: Services) -> Named[ImageNeeds]:
 
 
 def _networks(services: Services) -> Named[NetworkKind]:
-    return _named((one.name, one.id, NetworkKind(one.name, one.external)) for one in services.network.networks())
+    return _named(
+        (one.name, one.id, NetworkKind(one.name, one.id, one.external)) for one in services.network.networks()
+    )
 
 
 def _volume_types(services: Services) -> Named[VolumeType]:

@@ -106,7 +106,9 @@ class Browser:
             now = time.monotonic()
             await asyncio.gather(*(self._one(part, limit) for part in Part if self._due[part] <= now))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), max(min(self._due.values()) - time.monotonic(), 0.05))
+                # Not wait_for: a cancellation that meets the nudge would be lost (CPython 3.11).
+                async with asyncio.timeout(max(min(self._due.values()) - time.monotonic(), 0.05)):
+                    await self._nudge.wait()
 
     async def _one(self, part: Part, limit: asyncio.Semaphore) -> None:
         async with limit:
