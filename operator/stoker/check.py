@@ -18,6 +18,7 @@ from stoker.core.catalog import Catalog, Part
 from stoker.core.findings import network_doubts
 from stoker.core.templates import check_template
 from stoker.core.tenancy import Seen
+from stoker.kube import policies
 from stoker.kube.client import Access, KubeClient, KubeError, open_session, path
 from stoker.openstack.base import CloudError, Endpoint
 from stoker.openstack.client import connect
@@ -26,7 +27,7 @@ from stoker.reconcile.connection import QUESTIONS, preflight_of
 from stoker.settings import Settings
 
 RIGHTS = (
-    (GROUP, "virtualmachines", "", ("get", "list", "watch", "patch")),
+    (GROUP, "virtualmachines", "", ("get", "list", "watch", "patch", "operate")),
     (GROUP, "virtualmachines", "status", ("patch",)),
     (GROUP, "virtualmachineoperations", "", ("get", "list", "watch", "create", "patch", "delete")),
     (GROUP, "tenants", "", ("get", "list", "watch", "patch")),
@@ -94,6 +95,8 @@ async def findings(kube: KubeClient, settings: Settings) -> AsyncIterator[Findin
         yield await _right(kube, (group, resource, sub), verbs, None)
     for group, resource, sub, verbs in OWN_RIGHTS:
         yield await _right(kube, (group, resource, sub), verbs, settings.namespace)
+    async for finding in _policies(kube):
+        yield finding
     try:
         clouds = [Cloud.model_validate(item) for item in (await kube.list(path("clouds")))[0]]
         tenants = [Tenant.model_validate(item) for item in (await kube.list(path("tenants")))[0]]
@@ -115,6 +118,14 @@ async def findings(kube: KubeClient, settings: Settings) -> AsyncIterator[Findin
         async for finding in _tenant(kube, settings, tenant, {c.metadata.name: c for c in clouds}, tenants):
             yield finding
     yield Finding("Secrets at rest", None, SECRETS_AT_REST)
+
+
+async def _policies(kube: KubeClient) -> AsyncIterator[Finding]:
+    """Check that the admission policies which this API server can have are there and bound."""
+    resources = await policies.served(kube)
+    for name, resource in policies.POLICIES.items():
+        if resource in resources:
+            yield Finding(f"admission policy {name}", await policies.what_is_wrong(kube, name))
 
 
 async def _right(

@@ -34,7 +34,7 @@ from stoker.core.actions import (
 from stoker.core.audit import Head, Kind, Outcome, Record, seal
 from stoker.core.inputs import Inputs
 from stoker.core.orphans import Doomed, Why
-from stoker.core.recorded import LONGEST_NAME, REQUESTED_BY, intent, orphan, outcome
+from stoker.core.recorded import DELETE_REQUESTED_BY, LONGEST_NAME, REQUESTED_BY, intent, orphan, outcome, requester
 from stoker.core.server import PowerAction
 from stoker.core.world import World
 from support.build import CREATE, DELETE, INPUTS, UID, active, operation, stack, vm, world
@@ -129,6 +129,24 @@ def test_who_asked_is_what_the_annotation_says_in_one_bounded_line(said: str, ke
     record = recorded(Release(), world(machine))
     assert record is not None
     assert record.requested_by == (kept or "x" * (LONGEST_NAME - 1) + "…")
+
+
+ASKED = {REQUESTED_BY: "alice", DELETE_REQUESTED_BY: "bob"}
+
+
+@pytest.mark.parametrize(
+    ("deleting", "annotations", "name"),
+    [
+        (False, ASKED, "alice"),
+        (True, ASKED, "bob"),
+        (True, {REQUESTED_BY: "alice"}, "unknown"),
+        (False, {DELETE_REQUESTED_BY: "bob"}, "unknown"),
+    ],
+)
+def test_who_deleted_a_vm_is_who_said_so_and_never_who_edited_it_last(deleting, annotations, name) -> None:
+    machine = vm(deleting=deleting)
+    machine.metadata.annotations.update(annotations)
+    assert requester(machine) == name
 
 
 def test_no_byte_of_the_parameters_is_in_the_line() -> None:

@@ -155,9 +155,16 @@ def test_a_protected_vm_that_is_deleted_keeps_its_stack_until_the_protection_is_
     simulated.create()
     simulated.wait_active("web-1")
     simulated.patch("web-1", {"spec": {"terminationProtection": True}})
-    simulated.wait_active("web-1")
+    with pytest.raises(SystemExit, match="web-1 is protected, whoever deletes it"):
+        simulated.delete("web-1")
 
+    # A deletion that began before, or where the admission policies are not installed.
+    held = {"metadata": {"annotations": {"stoker.dev/paused": "true"}}}
+    simulated.patch("web-1", {**held, "spec": {"terminationProtection": False}})
+    simulated.wait_reason("Paused")
     simulated.delete("web-1")
+    simulated.patch("web-1", {"spec": {"terminationProtection": True}})
+    simulated.patch("web-1", {"metadata": {"annotations": {"stoker.dev/paused": None}}})
     simulated.wait_reason("TerminationProtected")
     assert [stack.status for stack in simulated.stacks()] == ["CREATE_COMPLETE"]
 

@@ -82,6 +82,13 @@ class OperationSpec(Model):
     spec_hash: Annotated[
         str | None, Field(max_length=64, description="Fingerprint of the spec that the key was used with.")
     ] = None
+    requested_by: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description='Who asked, as the admission policies stamped it when it was first claimed; "unknown" when nothing says so.',
+        ),
+    ] = None
 
 
 class OperationRecord(StatusModel):

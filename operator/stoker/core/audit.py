@@ -74,7 +74,7 @@ class Record:
     """Why the core decided so: a reason or an error code."""
 
     requested_by: str = ""
-    """Who asked, as the VM's annotation says; "unknown" when it says nothing."""
+    """Who asked, as the VM's annotations say; "unknown" when they say nothing."""
 
     project: str = ""
     namespace: str = ""

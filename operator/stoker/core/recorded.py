@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from stoker.api.base import GROUP
+from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.actions import (
     Action,
     AdoptStack,
@@ -35,7 +36,16 @@ from stoker.core.orphans import Doomed
 from stoker.core.world import World
 
 REQUESTED_BY = f"{GROUP}/requested-by"
-"""The annotation that says who asked; an admission policy is to stamp it. Without one it is what its author claims."""
+"""The annotation that says who asked for the spec as it is, or gave the newest of our commands.
+
+The admission policies stamp it, or refuse another name than the author's. Without them it is what its author claims.
+"""
+
+DELETE_REQUESTED_BY = f"{GROUP}/delete-requested-by"
+"""The annotation by which a client says, before it deletes, who does: a deletion carries no object to stamp.
+
+The policies guard it in the same way, and refuse a deletion by somebody else.
+"""
 
 UNKNOWN = "unknown"
 OPERATOR = "operator"
@@ -45,9 +55,13 @@ LONGEST_NAME = 253
 """Longest name of a requester that is kept, characters."""
 
 
-def requester(world: World) -> str:
-    """Return who asked for the VM."""
-    return one_line(world.vm.metadata.annotations.get(REQUESTED_BY, ""), LONGEST_NAME) or UNKNOWN
+def requester(vm: VirtualMachine) -> str:
+    """Return who asked for what is done with the VM now, in one bounded line, or "unknown".
+
+    Of a VM that is being deleted, that is who deleted it: whoever edited it last need not have.
+    """
+    name = DELETE_REQUESTED_BY if vm.metadata.deletion_timestamp else REQUESTED_BY
+    return one_line(vm.metadata.annotations.get(name, ""), LONGEST_NAME) or UNKNOWN
 
 
 def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: str) -> Record | None:
@@ -64,7 +78,7 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
         holder=holder,
         epoch=epoch,
         reason=decision.reason.value,
-        requested_by=requester(world),
+        requested_by=requester(world.vm),
         project=world.identity.project,
         namespace=world.identity.namespace,
         vm=world.identity.name,

@@ -1,8 +1,7 @@
 """`World`: everything a decision about one VM may depend on, frozen at one instant.
 
 If a rule needs something, it is put here; no rule fetches anything. Two clocks: `now` is the wall clock, for what is
-stored and shown; `clock` is this process's monotonic clock, for fences: a wall clock may jump, and another process's
-may be minutes off.
+stored and shown; `clock` is this process's monotonic clock, for fences: wall clocks jump, and differ.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from functools import cached_property
 
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing
+from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing, is_open
 from stoker.core.faults import Fault
 from stoker.core.findings import Findings
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
@@ -45,9 +44,6 @@ class World:
     clock: float
     listing: Listing | Unknown | None
     """This VM's part of the tenant's newest listing; None before there was one."""
-
-    findings: Findings = field(default_factory=Findings)
-    """What the Tenant's allow-lists and the catalog of its cloud have against it."""
 
     quota: Verdict | None = None
     """What the Tenant's quota says of this VM; None without a quota."""
@@ -95,6 +91,7 @@ class World:
     """The older live object with the same id, as namespace/name."""
 
     timing: Timing = field(default_factory=Timing)
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def enrolled(self) -> bool:
@@ -301,8 +298,3 @@ class World:
     def seen_after(self, moment: float) -> bool:
         """Tell whether a look that counts began after a moment."""
         return any(look.as_of > moment for look in self.looks)
-
-
-def is_open(operation: VirtualMachineOperation) -> bool:
-    """Tell whether the operation is neither Succeeded nor Failed."""
-    return operation.status.state in (OperationState.PENDING, OperationState.RUNNING)

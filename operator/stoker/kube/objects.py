@@ -10,6 +10,7 @@ from stoker.api.operation import AttemptOutcome, OperationRecord, OperationSpec,
 from stoker.api.virtualmachine import VirtualMachine, VirtualMachineStatus
 from stoker.core.actions import Claim, Retain, Settle
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER
+from stoker.core.recorded import requester
 from stoker.kube.client import KubeClient, KubeError, merge_patch, path
 
 VMS, OPERATIONS = "virtualmachines", "virtualmachineoperations"
@@ -144,7 +145,7 @@ class Objects:
             "apiVersion": API_VERSION,
             "kind": KIND,
             "metadata": {"name": name, "labels": labels, "finalizers": finalizers},
-            "spec": spec.to_wire(),
+            "spec": spec.model_copy(update={"requested_by": requester(vm)}).to_wire(),
             "status": record.to_wire(),
         }
         return VirtualMachineOperation.model_validate(

@@ -24,7 +24,7 @@ def held_back(world: World, decision: Decision, memory: VmMemory, runtime: Tenan
     if fault := runtime.cloud.suspended:
         return suspended(world, decision, fault, max(runtime.cloud.wait, 1.0))
     now, begins = time.monotonic(), memory.turn is None
-    turn = memory.turn = memory.turn or runtime.limits.turn(requester(world), runtime.cloud.bucket, now)
+    turn = memory.turn = memory.turn or runtime.limits.turn(requester(world.vm), runtime.cloud.bucket, now)
     wait = turn.wait(now)
     if wait > 0:
         if begins:
