@@ -774,6 +774,14 @@ def test_everything_that_is_wrong_is_told_together() -> None:
     )
 
 
+def test_a_quota_without_room_is_told_with_the_rest_and_a_flavor_that_nobody_knows_once() -> None:
+    full = decide(world(findings=UNKNOWN_NAME, quota=NO_ROOM))
+    assert full.message.startswith("there is no flavor m1.tinny; no room.")
+    assert full.requeue_after is not None, "a flavor that is made wakes nobody"
+    unsized = Denied(Fault(ErrorCode.FLAVOR_NOT_FOUND, "its size is not known"))
+    assert "its size" not in decide(world(findings=UNKNOWN_NAME, quota=unsized)).message
+
+
 def test_what_is_waited_for_is_asked_for() -> None:
     assert decide(world(findings=ASKED)).wants == {Part.FLAVORS}
     assert decide(world()).wants == frozenset()
