@@ -28,4 +28,7 @@ def test_a_part_is_known_from_its_newest_good_read() -> None:
     read = Catalog(1.0).with_part(Part.FLAVORS, tiny, 2.0)
     assert (read.as_of, read.flavors, read.read) == (2.0, tiny, {Part.FLAVORS: 2.0})
     failed = read.without(Part.FLAVORS)
-    assert (failed.flavors, failed.read) == (tiny, {})
+    assert (failed.flavors, failed.read, failed.knows(Part.FLAVORS)) == (tiny, {Part.FLAVORS: None}, False)
+    assert failed.tried().read == {}
+    assert read.tried() == read
+    assert (read.knows(Part.FLAVORS), read.knows(Part.IMAGES), read.began(Part.FLAVORS)) == (True, False, 2.0)

@@ -15,6 +15,7 @@ from stoker.api.operation import AttemptOutcome, OperationState, OperationType, 
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing
 from stoker.core.faults import Fault
+from stoker.core.findings import Findings
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.quota import Verdict
@@ -38,12 +39,15 @@ class World:
     vm: VirtualMachine
     identity: Identity
     admission: Inputs | Fault
-    """What Heat would be given now, or why nothing may be asked of it."""
+    """What Heat would be given now, or why that cannot be said."""
 
     now: datetime
     clock: float
     listing: Listing | Unknown | None
     """This VM's part of the tenant's newest listing; None before there was one."""
+
+    findings: Findings = field(default_factory=Findings)
+    """What the Tenant's allow-lists and the catalog of its cloud have against it."""
 
     quota: Verdict | None = None
     """What the Tenant's quota says of this VM; None without a quota."""
