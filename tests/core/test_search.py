@@ -51,6 +51,10 @@ SEARCHES: dict[str, tuple[Case, State]] = {
         State(budget(1, "crash", "lost", "refused", "twice", "unwritten", "foreign", "failed")),
     ),
     "a restored VM whose stack is there, with any one fault": (Case(restored=True), RESTORED_WITH_STACK(budget(1))),
+    "a quota without room, with an edit, a crash or a stack that goes": (
+        Case(quota=True),
+        State(budget(1, "closed", "edit", "crash", "gone")),
+    ),
     "in a namespace that is going, with any one fault": (Case(terminating=True), State(budget(1))),
 }
 

@@ -25,6 +25,7 @@ from stoker.core.attempts import Timing
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
 from stoker.core.inputs import Inputs, spec_hash
+from stoker.core.quota import Denied
 from stoker.core.stack import Listing, Outputs, Plan, Preview, Probe, Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import NOW
@@ -49,6 +50,7 @@ FLAVORS = ("m1.tiny", "m1.small")
 """What the spec asks for, by its variant."""
 
 NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "no Tenant")
+NO_ROOM = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"))
 TIMING = Timing(delete_again=200.0)
 
 FAULTS = (
@@ -179,6 +181,9 @@ class Case(NamedTuple):
 
     phases: bool = False
     """The phase is part of the object."""
+
+    quota: bool = False
+    """What is taken away is not the Tenant but the room in its quota."""
 
 
 class State(NamedTuple):
@@ -319,17 +324,19 @@ def pass_of(state: State, case: Case) -> tuple[State, World, Decision]:
     if memory.operations is None and not settled:
         unknown = any(record.is_open and record.outcome is None for record in state.records)
         state = state.remember(operations=state.records, unresolved=state.clock if unknown else memory.unresolved)
-    return state, *seen(state.view, state.memory, state.clock, state.admitted and not settled, case)
+    admitted, room = (state.admitted or case.quota) and not settled, state.admitted or not case.quota
+    return state, *seen(state.view, state.memory, state.clock, admitted, room, case)
 
 
 @lru_cache(maxsize=200_000)
-def seen(vm: Object, memory: Memory, clock: int, admitted: bool, case: Case) -> tuple[World, Decision]:
+def seen(vm: Object, memory: Memory, clock: int, admitted: bool, room: bool, case: Case) -> tuple[World, Decision]:
     """Return what the process sees and decides. Many states look alike to it."""
     probe, previewed = memory.probe, memory.preview
     world = World(
         vm=seen_vm(vm, case),
         identity=identity(case),
         admission=inputs(vm.variant) if admitted else NO_TENANT,
+        quota=None if room else NO_ROOM,
         now=NOW + timedelta(milliseconds=clock),
         clock=seconds(clock),
         listing=_listing(memory, clock, case),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stoker.api.operation import VirtualMachineOperation
+from stoker.api.operation import OperationState, VirtualMachineOperation
 from stoker.core.faults import Fault
 
 
@@ -64,3 +64,8 @@ class Timing:
 
     power_deadline: float = 600.0
     """When a start, stop or reboot that Nova accepted is given up. A guest that shuts down slowly gets minutes."""
+
+
+def is_open(operation: VirtualMachineOperation) -> bool:
+    """Tell whether the operation is neither Succeeded nor Failed."""
+    return operation.status.state in (OperationState.PENDING, OperationState.RUNNING)

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing
+from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing, is_open
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
@@ -297,8 +297,3 @@ class World:
     def seen_after(self, moment: float) -> bool:
         """Tell whether a look that counts began after a moment."""
         return any(look.as_of > moment for look in self.looks)
-
-
-def is_open(operation: VirtualMachineOperation) -> bool:
-    """Tell whether the operation is neither Succeeded nor Failed."""
-    return operation.status.state in (OperationState.PENDING, OperationState.RUNNING)

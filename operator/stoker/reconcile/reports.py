@@ -24,6 +24,9 @@ from stoker.reconcile.tenants import TenantRuntime
 
 log = logging.getLogger(__name__)
 
+CONFLICTS = 5
+"""Writes of a Tenant's finalizer that are tried in a row while somebody else writes it."""
+
 
 class Reports:
     """Writes them. `holder` is the process that says so in Events."""
@@ -107,22 +110,30 @@ class Reports:
     async def finalizers(self, tenant: Tenant, blocking: tuple[str, ...] | None) -> bool:
         """Put our finalizer on, or take it off; True when it is as it should be.
 
-        Guarded by the version that was just read: kopf writes the same list.
+        Guarded by the version that was just read: kopf writes the same list, and a new Tenant's status is written as
+        soon. So it is tried again at once: a Tenant without its finalizer is not connected before the next look.
         """
-        where = path("tenants", None, tenant.metadata.name)
         if tenancy.finalizers(tenant, blocking) is None:
             return True
-        try:
-            live = Tenant.model_validate(await self._kube.get(where))
-            wanted = tenancy.finalizers(live, blocking)
-            if wanted is not None and live.metadata.uid == tenant.metadata.uid:
-                version = live.metadata.resource_version
-                await self._kube.merge(where, {"metadata": {"finalizers": wanted or None, "resourceVersion": version}})
-        except KubeError as error:
-            if error.status != 404:
-                log.warning("finalizer not written", extra={"tenant": tenant.metadata.name, "error": str(error)})
-            return False
+        for left in reversed(range(CONFLICTS)):
+            try:
+                await self._hold(tenant, blocking)
+            except KubeError as error:
+                if error.status == 409 and left:
+                    continue
+                if error.status != 404:
+                    log.warning("finalizer not written", extra={"tenant": tenant.metadata.name, "error": str(error)})
+                return False
+            break
         return True
+
+    async def _hold(self, tenant: Tenant, blocking: tuple[str, ...] | None) -> None:
+        where = path("tenants", None, tenant.metadata.name)
+        live = Tenant.model_validate(await self._kube.get(where))
+        wanted = tenancy.finalizers(live, blocking)
+        if wanted is not None and live.metadata.uid == tenant.metadata.uid:
+            version = live.metadata.resource_version
+            await self._kube.merge(where, {"metadata": {"finalizers": wanted or None, "resourceVersion": version}})
 
     async def _say(
         self, kind: str, owner: Tenant | Cloud, reason: TenantReason, message: str, *, warning: bool = True
