@@ -528,6 +528,8 @@ ABSENT_ROWS: dict[str, Row] = {
     "a stack that appears after its delete ended opens it again": (
         world(WAS_ACTIVE, stack(), operations=(DONE, operation(OperationType.DELETE, state="Succeeded", outcome="Accepted"))),
         Claim, "Deleting", P),
+    "also when this process still holds what it ended": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, DELETED), held=HELD_DELETE), Claim, "Deleting", P),
     "a delete is claimed first": (world(WAS_ACTIVE, stack(), operations=(DONE,)), Claim, "Deleting", P),
     "a delete that another process claimed is claimed again": (
         world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE)), Claim, "Deleting", P),
