@@ -111,7 +111,7 @@ class Operator:
         """Sweep one tenant, if it is connected."""
         runtime = self.directory.runtimes.get(tenant)
         if runtime and runtime.project and not runtime.fault:
-            await self._sweeper.sweep(runtime)
+            await self._sweeper.sweep(runtime, self.directory.runtimes.keys())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop or the lease is lost."""

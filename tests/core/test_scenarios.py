@@ -525,9 +525,11 @@ ABSENT_ROWS: dict[str, Row] = {
     "a create is never taken for the delete": (
         world(WAS_ACTIVE, stack(), operations=(operation(cause=UID, state="Succeeded", outcome="Accepted", stack_id="s1"),)),
         Claim, "Deleting", P),
-    "a stack that appears after its delete ended is deleted": (
+    "a stack that appears after its delete ended opens it again": (
         world(WAS_ACTIVE, stack(), operations=(DONE, operation(OperationType.DELETE, state="Succeeded", outcome="Accepted"))),
-        DeleteStack, "Deleting", P),
+        Claim, "Deleting", P),
+    "also when this process still holds what it ended": (
+        world(WAS_ACTIVE, stack(), operations=(DONE, DELETED), held=HELD_DELETE), Claim, "Deleting", P),
     "a delete is claimed first": (world(WAS_ACTIVE, stack(), operations=(DONE,)), Claim, "Deleting", P),
     "a delete that another process claimed is claimed again": (
         world(WAS_ACTIVE, stack(), operations=(DONE, OPEN_DELETE)), Claim, "Deleting", P),
@@ -605,9 +607,6 @@ ABSENT_ROWS: dict[str, Row] = {
     "a deletion that was claimed and not asked for waits": (
         world(WAS_ACTIVE, stack("DELETE_FAILED"), operations=(DONE, OPEN_DELETE),
               held=replace(HELD_DELETE, since=CLOCK - 2), last_effect=CLOCK - 3, effects=1), Nothing, "StackFailed", R),
-    "a request to try now does not claim an ended deletion": (
-        world(active(deleting=True, asked=NOW_PLEASE), stack(),
-              operations=(DONE, operation(OperationType.DELETE, state="Succeeded", outcome="Accepted"))), DeleteStack, "Deleting", P),
     "a paused VM that is deleted stays": (world(vm(deleting=True, asked=PAUSE)), Nothing, "Paused", B),
     "a paused VM's stack is not deleted": (
         world(active(deleting=True, asked=PAUSE), stack(), operations=(DONE, OPEN_DELETE), held=HELD_DELETE), Nothing, "Paused", B),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class Sweeping:
         endpoint = Endpoint(simulator.auth_url, "RegionOne", "public", self.project["project_id"])
         credentials = Credentials("application-credential", *by_id)
         runtime.project = connect(endpoint, credentials, timeout=20, create_timeout=20)
-        self.runtime, self.cache = runtime, VmCache()
+        self.runtime, self.cache, self.tenants = runtime, VmCache(), {"t"}
         self.sweeper = make_sweeper(
             kube, Objects(kube, "h"), Marks(kube, "system", "h"), self.cache, WorkQueue(), trail,
             cluster="cluster", holder="h", grace=0, ttl=0,
@@ -126,7 +127,7 @@ class Sweeping:
 
     async def sweep(self, times: int = 3) -> None:
         for _ in range(times):
-            await self.sweeper.sweep(self.runtime)
+            await self.sweeper.sweep(self.runtime, self.tenants)
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = self.store.objects[TENANT]["status"]
@@ -280,5 +281,22 @@ async def test_a_deletion_that_fails_is_asked_for_again_by_a_later_sweep(sweepin
     sweeping.simulator.fail("status", "DELETE", "/stacks/", status=503)
     await sweeping.sweep(2)
     assert sweeping.stacks() == ["lost"]
+    await sweeping.sweep(1)
+    assert sweeping.stacks() == []
+
+
+async def test_the_orphans_of_a_tenant_hold_those_of_another_only_while_it_is_there(sweeping: Sweeping) -> None:
+    sweeping.live()
+    sweeping.tenant("Delete", sweeping.stack("lost"))
+    stored = sweeping.store.objects[TENANT]
+    other = {**stored, "metadata": {**stored["metadata"], "name": "other"}}
+    sweeping.store.store(f"{API}/tenants/other", other)
+    sweeping.tenants = {"t", "other"}
+    await sweeping.sweeper.sweep(replace(sweeping.runtime, tenant=Tenant.model_validate(other)), sweeping.tenants)
+    await sweeping.sweep()
+    assert sweeping.stacks() == ["lost"], (
+        "of two stacks of the cluster, as the two tenants count them, both lack an object"
+    )
+    sweeping.tenants = {"t"}
     await sweeping.sweep(1)
     assert sweeping.stacks() == []

@@ -101,7 +101,10 @@ def a_retained_stack_is_recorded_and_left(world: World) -> Decision | None:
 
 
 def a_delete_is_claimed_first(world: World) -> Decision | None:
-    """A delete is stored as an operation first; in a namespace that is going it cannot be, and need not: it is by id."""
+    """A delete is stored as an operation first; in a namespace that is going it cannot be, and need not: it is by id.
+
+    One that had ended is opened again by a stack that shows up after all: its tags were lost, and somebody put them back.
+    """
     if not world.ours or not world.claimable:
         return None
     stack = world.ours[0]
@@ -111,7 +114,7 @@ def a_delete_is_claimed_first(world: World) -> Decision | None:
         )
         return progress(claim, Reason.DELETING, "Storing the delete operation.")
     is_held = world.held and world.held.of(world.delete)
-    if is_open(world.delete) and (not is_held or retry_asked(world)):
+    if not is_open(world.delete) or not is_held or retry_asked(world):
         claim = next_claim(world, world.delete)
         return progress(claim, Reason.DELETING, f"Storing attempt {claim.attempt} of the delete operation.")
     return None

@@ -93,6 +93,8 @@ class Objects:
                 "outcome": None,
                 "next_retry_time": None,
                 "completed_at": None,
+                "retained": None,
+                "abandoned": None,
             }
         )
         held = OPERATION_FINALIZER in known.metadata.finalizers

@@ -7,7 +7,7 @@ without an object has no event at all. What follows from the comparison is decid
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from datetime import UTC, datetime, timedelta
 
 from stoker import metrics
@@ -52,9 +52,15 @@ class Sweeper:
         self._ownerless: dict[str, frozenset[str]] = {}
         self._tallies: dict[str, Tally] = {}
 
-    async def sweep(self, runtime: TenantRuntime) -> None:
-        """Compare one tenant's stacks with the live objects; a look that fails ends the sweep, and nothing is done."""
+    async def sweep(self, runtime: TenantRuntime, tenants: Collection[str]) -> None:
+        """Compare one tenant's stacks with the live objects; a look that fails ends the sweep, and nothing is done.
+
+        `tenants` names all that there are: what was seen of one that is gone is forgotten.
+        """
         name = runtime.tenant.metadata.name
+        for known in (self._tallies, self._ownerless):
+            for gone in known.keys() - set(tenants):
+                known.pop(gone)
         try:
             seen = await self._view.look(runtime)
         except (CloudError, KubeError) as error:
