@@ -101,10 +101,8 @@ def a_retained_stack_is_recorded_and_left(world: World) -> Decision | None:
 
 
 def a_delete_is_claimed_first(world: World) -> Decision | None:
-    """A delete is stored as an operation first; in a namespace that is going it cannot be, and need not: it is by id.
-
-    One that had ended is opened again by a stack that shows up after all: its tags were lost, and somebody put them back.
-    """
+    """A delete is stored as an operation first; in a namespace that is going it cannot be, and need not: it is by id."""
+    # One that had ended is opened again by a stack that shows up after all: somebody put its lost tags back.
     if not world.ours or not world.claimable:
         return None
     stack = world.ours[0]
