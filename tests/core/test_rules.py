@@ -420,3 +420,11 @@ def test_whom_the_quota_refused_is_not_looked_at_again_by_time() -> None:
     assert decide(world(quota=no_room)).requeue_after is None
     assert decide(world(quota=unknown)).requeue_after
     assert not decide(world(quota=Unjudged())).moving
+
+
+def test_neither_a_create_nor_the_delete_of_another_life_is_taken_for_the_delete() -> None:
+    ended = {"state": "Succeeded", "outcome": "Accepted", "stack_id": "s1"}
+    for other in (operation(cause=UID, **ended), operation(OperationType.DELETE, cause="another life", **ended)):
+        action = decide(world(active(deleting=True), stack(), operations=(DONE, other))).action
+        assert isinstance(action, Claim)
+        assert (action.operation, action.attempt) == (DELETE, 1)
