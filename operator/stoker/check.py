@@ -14,6 +14,8 @@ from stoker.api.conditions import ConditionStatus, ConditionType
 from stoker.api.template import VirtualMachineTemplate
 from stoker.api.tenant import Tenant
 from stoker.core import tenancy
+from stoker.core.catalog import Catalog, Part
+from stoker.core.findings import network_doubts
 from stoker.core.templates import check_template
 from stoker.core.tenancy import Seen
 from stoker.kube import policies
@@ -169,7 +171,7 @@ async def _tenant(
     except KubeError as error:
         yield Finding(subject, f"the Secret {settings.namespace}/{name}: {error}. Create it.")
         return
-    seen = await asyncio.to_thread(_look, settings, tenant, cloud, data)
+    seen, catalog = await asyncio.to_thread(_look, settings, tenant, cloud, data)
     seen = replace(seen, conflicts=tenancy.conflicts(tenant, tenants))
     for kind, (status, _, message) in tenancy.conditions(seen).items():
         if kind not in (ConditionType.READY, ConditionType.STALLED, ConditionType.RECONCILING):
@@ -181,10 +183,16 @@ async def _tenant(
         said = tenancy.expiry_message(expires, now)
         soon = tenancy.warning_due(expires, None, now) is not None
         yield Finding(f"{subject}: end of the credentials", said if soon else None, said)
+    if catalog:
+        yield Finding(f"{subject}: catalog", None, catalog.summary)
+        for profile in tenant.spec.network_profiles if catalog.knows(Part.NETWORKS) else ():
+            doubts = network_doubts(profile, catalog, public=True)
+            problem = " ".join(doubt.fault.sentence for doubt in doubts)
+            yield Finding(f"{subject}: network profile {profile.name}", problem or None)
 
 
-def _look(settings: Settings, tenant: Tenant, cloud: Cloud, data: dict[str, bytes]) -> Seen:
-    """Ask the tenant's cloud; nothing is changed."""
+def _look(settings: Settings, tenant: Tenant, cloud: Cloud, data: dict[str, bytes]) -> tuple[Seen, Catalog | None]:
+    """Ask the tenant's cloud for the tenant's rights and for what it offers; nothing is changed."""
     spec = cloud.spec
     endpoint = Endpoint(
         spec.auth_url, spec.region, spec.interface.value, tenant.spec.project_id, spec.ca_bundle, spec.allowed_hosts
@@ -194,7 +202,7 @@ def _look(settings: Settings, tenant: Tenant, cloud: Cloud, data: dict[str, byte
         project = connect(endpoint, parse_credentials(data), timeout=times[0], create_timeout=times[1])
         project.verify()
     except CloudError as error:
-        return Seen(connected=error.fault)
+        return Seen(connected=error.fault), None
     answers: list[Any] = []
     for question in QUESTIONS:
         try:
@@ -202,5 +210,11 @@ def _look(settings: Settings, tenant: Tenant, cloud: Cloud, data: dict[str, byte
         except CloudError as error:
             answers.append(error.fault)
     seen = Seen(preflight=preflight_of(project.rights(), *answers))
+    catalog = Catalog()
+    for part in Part:
+        try:
+            catalog = catalog.with_part(part, project.browse(part), 0.0)
+        except CloudError:
+            catalog = catalog.without(part)
     project.close()
-    return seen
+    return seen, catalog

@@ -32,9 +32,11 @@ from stoker.core.actions import (
     Settle,
     UpdateStack,
 )
+from stoker.core.catalog import Part
 from stoker.core.common import call_failed
 from stoker.core.decide import ABSENT, PRESENT, RULES, decide
 from stoker.core.faults import Fault
+from stoker.core.findings import Findings
 from stoker.core.identity import operation_name
 from stoker.core.inputs import spec_hash
 from stoker.core.quota import Denied, Reserved, Unjudged
@@ -67,6 +69,10 @@ NO_ROOM = Denied(Fault(ErrorCode.QUOTA_EXCEEDED, "no room"), frozenset({"vms"}))
 RESERVED = Reserved(Amounts(vms=1), Amounts(vms=1))
 DOWN = Fault(ErrorCode.CLOUD_UNAVAILABLE, "list stacks: HTTP 503")
 NO_FLAVOR = Fault(ErrorCode.FLAVOR_NOT_FOUND, "create stack: no flavor")
+UNKNOWN_NAME = Findings(
+    (Fault(ErrorCode.FLAVOR_NOT_FOUND, "there is no flavor m1.tinny"),), wanted=frozenset({Part.FLAVORS})
+)
+ASKED = Findings(waits=True, wanted=frozenset({Part.FLAVORS}))
 NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "no Tenant")
 NO_HOST = (
     'Resource CREATE failed: ResourceInError: resources.server: Went to status ERROR due to "No valid host was found."'
@@ -149,6 +155,14 @@ PRESENT_ROWS: dict[str, Row] = {
     "a VM that has a stack is looked after, admitted or not": (world(None, stack(), admission=NO_TENANT), ReadOutputs, "ReadingOutputs", P),
     "an open delete is no create": (world(operations=(OPEN_DELETE,)), Claim, "Claiming", P),
     "a VM that is not admitted is parked": (world(admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "a VM whose names nobody knows is parked": (world(findings=UNKNOWN_NAME), Nothing, "FlavorNotFound", B),
+    "what cannot be said yet is waited for": (world(findings=ASKED), Nothing, "Looking", P),
+    "a VM that had a stack is looked after, whatever its names": (world(active(), findings=UNKNOWN_NAME), LookById, "Looking", P),
+    "a stack in progress is left alone, whatever the names": (
+        world(None, stack("CREATE_IN_PROGRESS"), operations=(ACCEPTED,), findings=UNKNOWN_NAME), Nothing, "InProgress", P),
+    "a stack that became complete is applied, whatever the names": (
+        world(None, stack(), operations=(DONE,), outputs=OUTPUTS, findings=UNKNOWN_NAME), Nothing, "Active", S),
+    "an Active VM stays so when its flavor is deleted": (world(active(), stack(), findings=UNKNOWN_NAME), Nothing, "Active", S),
     "a VM that the quota has no room for is parked": (world(quota=NO_ROOM), Nothing, "QuotaExceeded", B),
     "a VM that nobody judged yet waits for the quota": (world(quota=Unjudged()), Nothing, "Reserving", P),
     "a VM whose place is reserved is claimed": (world(quota=RESERVED), Claim, "Claiming", P),
@@ -174,6 +188,10 @@ PRESENT_ROWS: dict[str, Row] = {
     "after claim and absence, the stack is created": (world(operations=(OPEN,), held=HELD, named=LOOKED), CreateStack, "Creating", P),
     "a claim whose VM is no longer admitted fails": (
         world(operations=(OPEN,), held=HELD, named=LOOKED, admission=NO_TENANT), Settle, "TenantNotFound", B),
+    "a claim whose VM is found wrong fails": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, findings=UNKNOWN_NAME), Settle, "FlavorNotFound", B),
+    "a claim waits for what cannot be said yet": (
+        world(operations=(OPEN,), held=HELD, named=LOOKED, findings=ASKED), Nothing, "Looking", P),
     "a foreign stack of our name is never touched": (
         world(operations=(OPEN,), held=HELD, named=listing(stack(ours=False), as_of=CLOCK - 5)), Settle, "NameConflict", B),
     "a foreign stack seen before the claim is looked at again": (
@@ -243,6 +261,13 @@ PRESENT_ROWS: dict[str, Row] = {
         edited(made=stack(), preview=None), Nothing, "Active", S),
     "an edit that cannot be admitted is said": (
         edited(made=stack(), admission=NO_FLAVOR), Nothing, "FlavorNotFound", B),
+    "an edit that names what nobody knows is said": (edited(findings=UNKNOWN_NAME), Nothing, "FlavorNotFound", B),
+    "an edit waits for what cannot be said yet": (edited(findings=ASKED), Nothing, "Looking", P),
+    "an edit that changes nothing in Heat is applied, whatever the names": (
+        edited(made=stack(), findings=UNKNOWN_NAME), Nothing, "Active", S),
+    "an update of an edit that failed is not repeated with names that nobody knows": (
+        edited(DUE_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE), outputs=OUTPUTS, findings=UNKNOWN_NAME),
+        Nothing, "FlavorNotFound", B),
     "an edit is previewed before anything is stored": (edited(preview=None), PreviewUpdate, "Previewing", P),
     "a preview of other inputs does not count": (
         edited(preview=replace(PLAN, inputs_hash="x")), PreviewUpdate, "Previewing", P),
@@ -354,6 +379,8 @@ PRESENT_ROWS: dict[str, Row] = {
     "a failed attempt waits for its time": (world(operations=(WAITING,)), Nothing, "NoValidHost", B),
     "a failed attempt is claimed again when due": (world(operations=(DUE,)), Claim, "Claiming", P),
     "a failed attempt is not repeated without admission": (world(operations=(DUE,), admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "a failed attempt is not repeated with names that nobody knows": (
+        world(operations=(DUE,), findings=UNKNOWN_NAME), Nothing, "FlavorNotFound", B),
     "an edit ends the failed attempt's operation": (world(vm(generation=2), operations=(WAITING,)), Settle, "Claiming", P),
     "a failed operation waits for an edit": (world(operations=(DEAD,)), Nothing, "StackFailed", B),
     "an edit follows a failed operation with a new one": (world(vm(generation=2), operations=(DEAD,)), Claim, "Claiming", P),
@@ -361,6 +388,8 @@ PRESENT_ROWS: dict[str, Row] = {
     "a stack that was there is made anew": (world(active(), operations=(DONE,), probe=GONE), Claim, "StackMissing", R),
     "a stack that was there is made anew, once admitted": (
         world(active(), operations=(DONE,), probe=GONE, admission=NO_TENANT), Nothing, "TenantNotFound", B),
+    "a stack that was there is made anew, once its names are known": (
+        world(active(), operations=(DONE,), probe=GONE, findings=UNKNOWN_NAME), Nothing, "FlavorNotFound", B),
     "a stack that was there is only reported when asked": (
         world(active(spec={"onStackMissing": "Error"}), operations=(DONE,), probe=GONE), Nothing, "StackMissing", B),
     "a stack that is there and not listed is waited for": (
@@ -734,6 +763,33 @@ def test_after_five_failed_stacks_the_operation_fails_for_good() -> None:
     decision = decide(world(None, stack("CREATE_FAILED", reason="Resource CREATE failed: oops"), operations=(tired,)))
     assert isinstance(decision.action, Settle)
     assert (decision.action.state, decision.outlook) == ("Failed", B)
+
+
+def test_everything_that_is_wrong_is_told_together() -> None:
+    both = decide(world(admission=NO_TENANT, findings=UNKNOWN_NAME))
+    assert (both.reason.value, both.wants) == ("TenantNotFound", {Part.FLAVORS})
+    assert both.message.startswith(
+        "no Tenant; there is no flavor m1.tinny. Add the namespace to a Tenant. Use a flavor"
+    )
+
+
+def test_a_quota_without_room_is_told_with_the_rest_and_a_flavor_that_nobody_knows_once() -> None:
+    full = decide(world(findings=UNKNOWN_NAME, quota=NO_ROOM))
+    assert full.message.startswith("there is no flavor m1.tinny; no room.")
+    assert full.requeue_after is not None, "a flavor that is made wakes nobody"
+    unsized = Denied(Fault(ErrorCode.FLAVOR_NOT_FOUND, "its size is not known"))
+    assert "its size" not in decide(world(findings=UNKNOWN_NAME, quota=unsized)).message
+
+
+def test_what_is_waited_for_is_asked_for() -> None:
+    assert decide(world(findings=ASKED)).wants == {Part.FLAVORS}
+    assert decide(world()).wants == frozenset()
+
+
+def test_what_openstack_does_not_know_is_read_again() -> None:
+    """The catalog had it: so the catalog is old."""
+    answered = replace(HELD, sent=True, answer=Refused(NO_FLAVOR))
+    assert decide(world(operations=(OPEN,), held=answered)).wants == {Part.FLAVORS}
 
 
 def test_a_create_carries_the_inputs_of_the_admission() -> None:

@@ -14,17 +14,18 @@ from support.operator import OperatorThread
 pytestmark = [pytest.mark.kubernetes, pytest.mark.openstack]
 
 UNKNOWN = {
-    "template": ({"template": "nosuch@v1"}, "TemplateNotFound", "nosuch@v1"),
-    "image": ({"image": "nosuch"}, "ImageNotFound", "nosuch"),
-    "flavor": ({"flavor": "nosuch"}, "FlavorNotFound", "nosuch"),
-    "network": ({"networkProfile": "nosuch"}, "NetworkNotFound", "nosuch"),
-    "key": ({"keyName": "nosuch"}, "KeyPairNotFound", "nosuch"),
-    "volume type": ({"volumes": [{"name": "d", "sizeGiB": 1, "type": "nosuch"}]}, "VolumeTypeNotFound", "nosuch"),
-}
+    "template": ({"template": "ubuntu-basik@v1"}, "TemplateNotFound", "there is no template ubuntu-basik@v1; the nearest: ubuntu-basic@v1"),
+    "image": ({"image": "ciros"}, "ImageNotFound", "there is no image ciros; the nearest: cirros"),
+    "flavor": ({"flavor": "m1.tinny"}, "FlavorNotFound", "there is no flavor m1.tinny; the nearest: m1.tiny"),
+    "network": ({"networkProfile": "defalt"}, "NetworkNotFound", "no network profile defalt; the nearest: default"),
+    "key": ({"keyName": "nosuch"}, "KeyPairNotFound", "there is no key pair nosuch; there is none"),
+    "volume type": (
+        {"volumes": [{"name": "d", "sizeGiB": 1, "type": "sdd"}]}, "VolumeTypeNotFound", "there is no volume type sdd; the nearest: ssd"),
+}  # fmt: skip
 
 
 def test_unknown_names_are_said_and_a_correction_heals(cluster: Cluster, operator: OperatorThread) -> None:
-    """All at once: one VM each, none gets a stack; then all are corrected and become Active."""
+    """All at once: one VM each, none gets a stack or an operation; then all are corrected and become Active."""
     names = {f"vm-{what.replace(' ', '-')}": case for what, case in UNKNOWN.items()}
     for name, (spec, _, _) in names.items():
         cluster.create(name, **spec)
@@ -35,7 +36,7 @@ def test_unknown_names_are_said_and_a_correction_heals(cluster: Cluster, operato
         assert text in condition["message"]
         assert cluster.condition(name, "Stalled")["status"] == "True"
         assert reason in {event["reason"] for event in cluster.events(name)}
-    assert cluster.stacks() == []
+    assert (cluster.stacks(), cluster.operations()) == ([], [])
 
     for name, (spec, _, _) in names.items():
         good = {

@@ -42,8 +42,9 @@ def test_each_verdict_is_a_line_and_what_cannot_be_seen_is_said_to_be_verified(s
     assert [kind for kind, finding in findings.items() if finding.problem] == []
     assert set(findings) == {
         "Secrets at rest", "NamespacesExclusive", "CredentialsValid", "ProjectMatches", "EndpointsAllowed",
-        "RolesSufficient", "TrustsPossible", "QuotaReadable",
+        "RolesSufficient", "TrustsPossible", "QuotaReadable", "catalog", "network profile default",
     }  # fmt: skip
+    assert findings["catalog"].note == "flavors: 7, images: 3, networks: 2, key pairs: 0, volume types: 3"
     assert "--encryption-provider-config" in findings["Secrets at rest"].note
     assert "The first create tells." in findings["TrustsPossible"].note
 
@@ -55,6 +56,15 @@ def test_what_would_fail_says_what_to_do(simulated: SimulatedCluster) -> None:
     findings = found(simulated)
     assert "Give the credential the roles it lacks." in (findings["RolesSufficient"].problem or "")
     assert "in 9 days: put new ones into the Tenant's Secret" in (findings["end of the credentials"].problem or "")
+
+    simulated.patch_tenant({"spec": {"networkProfiles": [{"name": "default", "network": "privat"}]}})
+    simulator.fail("status", "GET", "/limits$", status=503, times=None)
+    findings = found(simulated)
+    assert "; not readable: compute limits, volume limits" in findings["catalog"].note
+    said = findings["network profile default"].problem or ""
+    assert (
+        "names the network privat, which the project does not see; the nearest: private. Correct the Tenant's" in said
+    )
 
     simulator.do(Control.revoke, credential)
     findings = found(simulated)

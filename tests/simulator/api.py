@@ -17,6 +17,7 @@ PREFIXES = {
     "compute": "/compute",
     "image": "/image",
     "network": "/network",
+    "block-storage": "/volume",
 }
 """Type of the service in the catalogue → its path, since all share one port."""
 

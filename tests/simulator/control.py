@@ -70,7 +70,7 @@ class Control:
         ]
 
     def set_quota(self, project: str, **limits: int) -> dict[str, int]:
-        """Change limits of a project: cores, ram (MiB), instances, floatingip; return all."""
+        """Change limits of a project: cores, ram (MiB), instances, floatingip, volumes, gigabytes; return all."""
         quota = self._project(project).quota
         if unknown := limits.keys() - quota.keys():
             raise ValueError(f"no limit {', '.join(sorted(unknown))}; there are {', '.join(quota)}")

@@ -56,7 +56,7 @@ def body_of(service: str, refused: RefusedError) -> dict[str, Any]:
         if refused.message is not None:
             error["message"] = refused.message
         return {"code": status, "title": title, "explanation": EXPLANATIONS.get(status, title), "error": error}
-    if service == "compute":
+    if service in ("compute", "block-storage"):
         return {NOVA_NAMES.get(status, "computeFault"): {"code": status, "message": message}}
     return {"NeutronError": {"type": refused.kind, "message": message, "detail": ""}}
 

@@ -53,6 +53,7 @@ def _shown(image: Image) -> dict[str, Any]:
         "name": image.name,
         "status": image.status,
         "visibility": "public",
+        "size": image.size,
         "min_disk": image.min_disk,
         "min_ram": image.min_ram,
         "disk_format": "raw",

@@ -18,6 +18,7 @@ CATALOG = {
     "compute": ("nova", "/v2.1"),
     "image": ("glance", ""),
     "network": ("neutron", ""),
+    "block-storage": ("cinder", "/v3"),
 }
 """Type → name and the path of the API."""
 

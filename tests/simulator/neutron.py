@@ -25,6 +25,7 @@ class Neutron:
             web.get(f"{AT}/networks", self.networks),
             web.get(f"{AT}/networks/{{id}}", self.network),
             web.get(f"{AT}/quotas/{{project}}", self.quota),
+            web.get(f"{AT}/quotas/{{project}}/details", self.details),
         ]
 
     async def networks(self, request: web.Request) -> web.Response:
@@ -45,10 +46,25 @@ class Neutron:
                 return web.json_response({"network": one})
         raise RefusedError(404, "NetworkNotFound", f"Network {wanted} could not be found.")
 
+    async def details(self, request: web.Request) -> web.Response:
+        project = self._own(request)
+        used = {"limit": project.quota["floatingip"], "used": len(project.floating_ips), "reserved": 0}
+        return web.json_response({"quota": {"floatingip": used}})
+
     async def quota(self, request: web.Request) -> web.Response:
         project = token_of(self._cloud, request).project
         limits = {"network": 100, "subnet": 100, "port": 500, "router": 10, "security_group": 10}
         return web.json_response({"quota": {**limits, "floatingip": project.quota["floatingip"]}})
+
+    def _own(self, request: web.Request) -> Project:
+        project = token_of(self._cloud, request).project
+        if request.match_info["project"] != project.id:
+            raise RefusedError(
+                403,
+                "AdminRequired",
+                "User does not have admin privileges: Only admin is authorized to access quotas for another project.",
+            )
+        return project
 
     def _networks(self, request: web.Request) -> list[dict[str, Any]]:
         """In the order of their ids, as Neutron pages."""

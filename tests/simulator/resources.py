@@ -18,6 +18,11 @@ from simulator.servers import free_server, make_server
 from simulator.stacks import Resource
 from simulator.state import new_id
 
+VOLUMES = "VolumeLimitExceeded: Maximum number of volumes allowed ({}) exceeded for quota 'volumes'. (HTTP 413) (Request-ID: req-{})"
+GIGABYTES = (
+    "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. "
+    "Requested {}G, quota is {}G and {}G has been consumed. (HTTP 413) (Request-ID: req-{})"
+)
 OVER_QUOTA = "Quota exceeded for resources: ['floatingip'].\nNeutron server returns request_ids: ['req-{}']"
 
 POLICIES = {
@@ -75,12 +80,16 @@ def _networks(place: Place) -> Iterable[str]:
     return ("public", place.cloud.public_network, "private", place.project.network)
 
 
+def _volume_types(place: Place) -> Iterable[str]:
+    return (one for named in place.cloud.volume_types.items() for one in named)
+
+
 LOOKS: dict[str, Look] = {
     "nova.flavor": _find("No Flavor matching {'name': '{}'}. (HTTP 404)", _flavors),
     "glance.image": _find("No images matching {'name': '{}'}.", _images),
     "nova.keypair": _find("The Key ({}) could not be found.", lambda place: place.project.keypairs),
     "neutron.network": _find("Unable to find network with name or id '{}'", _networks),
-    "cinder.vtype": _find("The VolumeType ({}) could not be found.", lambda place: place.cloud.volume_types),
+    "cinder.vtype": _find("The VolumeType ({}) could not be found.", _volume_types),
 }
 
 
@@ -194,6 +203,24 @@ def _free_floating_ip(place: Place, resource: Resource) -> None:
     place.project.floating.pop(resource.physical_id, None)
 
 
+def _make_volume(place: Place, resource: Resource) -> None:
+    size, project = int(resource.properties.get("size") or 1), place.project
+    if resource.physical_id in project.volumes:
+        project.volumes[resource.physical_id] = size
+        return
+    used = sum(project.volumes.values())
+    if used + size > project.quota["gigabytes"]:
+        raise ResourceError("OverLimit", GIGABYTES.format(size, project.quota["gigabytes"], used, new_id()))
+    if len(project.volumes) >= project.quota["volumes"]:
+        raise ResourceError("OverLimit", VOLUMES.format(project.quota["volumes"], new_id()))
+    _make_plain(place, resource)
+    project.volumes[resource.physical_id] = size
+
+
+def _free_volume(place: Place, resource: Resource) -> None:
+    place.project.volumes.pop(resource.physical_id, None)
+
+
 KINDS: dict[str, Kind] = {
     "OS::Heat::Value": Kind("value!~ type~", _make_value),
     "OS::Heat::None": Kind("", _make_plain),
@@ -228,7 +255,8 @@ KINDS: dict[str, Kind] = {
     "OS::Cinder::Volume": Kind(
         "size~ name~ description~ volume_type~ metadata~ availability_zone image imageRef snapshot_id backup_id~ "
         "source_volid scheduler_hints read_only~ multiattach",
-        _make_plain,
+        _make_volume,
+        _free_volume,
         looks=(("volume_type", "cinder.vtype"),),
     ),
     "OS::Cinder::VolumeAttachment": Kind("instance_uuid!~ volume_id!~ mountpoint~", _make_plain),

@@ -12,6 +12,7 @@ from aiohttp import web
 from simulator import faults
 from simulator.api import service_of
 from simulator.calls import Call
+from simulator.cinder import Cinder
 from simulator.control import Control
 from simulator.errors import RefusedError, body_of, page_of_html
 from simulator.glance import Glance
@@ -34,8 +35,8 @@ def application(control: Control) -> web.Application:
         client_max_size=LARGEST_REQUEST, middlewares=[_counting(control), _spoiling(control), _refusing(control)]
     )
     cloud = control.cloud
-    services = (Keystone(cloud), Heat(cloud, control.engine), Nova(cloud), Glance(cloud), Neutron(cloud))
-    for service in services:
+    others = (service(cloud) for service in (Keystone, Nova, Glance, Neutron, Cinder))
+    for service in (Heat(cloud, control.engine), *others):
         app.add_routes(service.routes())
     for (method, path), act in own_paths(control).items():
         app.router.add_route(method, f"{OWN}{path}", _doing(act))

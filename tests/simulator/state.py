@@ -19,6 +19,10 @@ HOST = {"vcpus": 512, "ram": 1024 * 1024, "resources:CUSTOM_GPU": 8}
 TRANSITION_ACTIONS = ("create", "update", "delete", "check", "suspend", "resume", "start", "stop", "reboot")
 
 
+QUOTA = ("cores", "ram", "instances", "floatingip", "volumes", "gigabytes")
+"""What a project may have so much of: RAM in MiB, volumes in GiB."""
+
+
 def new_id() -> str:
     return str(uuid.uuid4())
 
@@ -59,6 +63,9 @@ class Project:
 
     servers: dict[str, Server] = field(default_factory=dict)
     floating_ips: set[str] = field(default_factory=set)
+    volumes: dict[str, int] = field(default_factory=dict)
+    """Id → GiB."""
+
     ports: dict[str, str] = field(default_factory=dict)
     """Id → its fixed address."""
 
@@ -117,6 +124,9 @@ class Image:
     name: str
     id: str = field(default_factory=new_id)
     status: str = "active"
+    size: int = 384
+    """Bytes."""
+
     min_disk: int = 0
     min_ram: int = 0
 
@@ -150,7 +160,7 @@ class Cloud:
         self.tokens: dict[str, Token] = {}
         self.flavors = {flavor.id: flavor for flavor in _flavors()}
         self.images = {image.id: image for image in (Image("ubuntu-24.04"), Image("ubuntu-22.04"), Image("cirros"))}
-        self.volume_types = {"ssd", "hdd"}
+        self.volume_types = {name: new_id() for name in ("ssd", "hdd", "__DEFAULT__")}
         self.public_network = new_id()
         self._addresses = _addresses("10.8")
         self._public_addresses = _addresses("172.24")
@@ -158,7 +168,7 @@ class Cloud:
     def add_project(self, name: str, **quota: int) -> tuple[Project, Credential]:
         """Make a project, its user and a restricted application credential."""
         project = Project(name, secrets.token_urlsafe(12))
-        project.quota = {"cores": 100_000, "ram": 1 << 30, "instances": 100_000, "floatingip": 100_000} | quota
+        project.quota = dict.fromkeys(QUOTA, 100_000) | {"ram": 1 << 30, "gigabytes": 1 << 30} | quota
         self.projects[project.id] = project
         return project, self.add_credential(project)
 

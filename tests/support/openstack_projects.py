@@ -85,17 +85,29 @@ class Project:
 def create_project(settings: LocalSettings, name: str, **quota: int) -> Project:
     """Make a project with all that a VM stack needs: private network, subnet, router to `public`.
 
-    `quota` changes limits of Nova, for example `cores=2`. Raises RestError, for example when the name is taken.
+    `quota` changes limits, for example `cores=2`, `floatingip=1` or `volumes=3`. Raises RestError, for example when the name is taken.
     """
     admin, password = Client.admin(settings), secrets.token_urlsafe(18)
     create_team(admin, name, password, admin.call("GET", "KEYSTONE", "/v3/roles?name=member")["roles"][0]["id"])
     owner = Client.login(settings, name, password, name)
     credential = create_application_credential(owner)
-    admin.call("PUT", "NOVA", f"/v2.1/os-quota-sets/{owner.project_id}", {"quota_set": QUOTA | quota})
+    _set_quota(admin, owner.project_id, QUOTA | quota)
     public = admin.call("GET", "NEUTRON", "/v2.0/networks?name=public")["networks"][0]["id"]
     create_private_network(owner, public, "10.8.0.0/20")
     user = Client.login_with_application_credential(settings, credential)
     return Project(name, owner.project_id, owner.user_id, password, credential["id"], credential["secret"], user)
+
+
+def _set_quota(admin: Client, project: str, quota: dict[str, int]) -> None:
+    """Change limits in the service that has each; only Nova's are always given."""
+    addresses = {name: quota[name] for name in quota if name == "floatingip"}
+    volumes = {name: quota[name] for name in quota if name in ("volumes", "gigabytes")}
+    servers = {name: quota[name] for name in quota if name not in {**addresses, **volumes}}
+    admin.call("PUT", "NOVA", f"/v2.1/os-quota-sets/{project}", {"quota_set": servers})
+    if addresses:
+        admin.call("PUT", "NEUTRON", f"/v2.0/quotas/{project}", {"quota": addresses})
+    if volumes:
+        admin.call("PUT", "CINDER", f"/v3/{admin.project_id}/os-quota-sets/{project}", {"quota_set": volumes})
 
 
 def delete_project(settings: LocalSettings, project: Project) -> None:
@@ -137,5 +149,5 @@ def _listed(admin: Client, project: str, kind: str) -> list[dict[str, Any]]:
 
 def endpoint_of(local: LocalSettings, project: str) -> Endpoint:
     """Return the local cloud as a project's Tenant would reach it."""
-    hosts = tuple(f"127.0.0.1:{local.ports[name]}" for name in ("HEAT", "NOVA", "GLANCE", "NEUTRON"))
+    hosts = tuple(f"127.0.0.1:{local.ports[name]}" for name in ("HEAT", "NOVA", "GLANCE", "NEUTRON", "CINDER"))
     return Endpoint(local.url("KEYSTONE", "/v3"), "RegionOne", "public", project, None, hosts)

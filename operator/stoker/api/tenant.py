@@ -39,6 +39,13 @@ class NetworkProfile(Model):
     ] = None
 
 
+AllowList = Annotated[
+    tuple[CloudName, ...],
+    Field(min_length=1, max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}),
+]
+"""Names, or patterns of names."""
+
+
 class TenantSpec(Model):
     """What the platform admin grants."""
 
@@ -90,11 +97,29 @@ class TenantSpec(Model):
         ),
     ] = None
 
+    allowed_images: Annotated[
+        AllowList | None,
+        Field(description="Images that VMs may use, by name; `*` is any text. All that the project sees when absent."),
+    ] = None
+    allowed_flavors: Annotated[
+        AllowList | None,
+        Field(description="Flavors that VMs may use, by name; `*` is any text. All of the project when absent."),
+    ] = None
+    allowed_templates: Annotated[
+        AllowList | None,
+        Field(
+            description="Templates that VMs may use: ubuntu-basic@v1, or ubuntu-basic for all its versions; `*` is any text. All of the cluster when absent."
+        ),
+    ] = None
+
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
         for field, names in (
             ("namespaces", self.namespaces),
             ("networkProfiles", [profile.name for profile in self.network_profiles]),
+            ("allowedImages", self.allowed_images or ()),
+            ("allowedFlavors", self.allowed_flavors or ()),
+            ("allowedTemplates", self.allowed_templates or ()),
         ):
             if len(set(names)) != len(names):
                 raise ValueError(f"{field}: names must be unique")

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationSpec, OperationState
+from stoker.core.catalog import Part
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
 from stoker.core.server import PowerAction
@@ -307,3 +308,6 @@ class Decision:
 
     fault: Fault | None = None
     """The error behind the decision, if any."""
+
+    wants: frozenset[Part] = frozenset()
+    """Parts of the tenant's catalog to be read again; the VM is woken when they were."""

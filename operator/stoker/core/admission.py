@@ -9,8 +9,10 @@ from stoker.api.errors import ErrorCode
 from stoker.api.template import VirtualMachineTemplate, object_name
 from stoker.api.tenant import NetworkProfile, Tenant
 from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachine
-from stoker.core.faults import Fault
+from stoker.core.boot import boot_text
+from stoker.core.faults import Fault, together
 from stoker.core.inputs import Inputs, parameters, spec_hash
+from stoker.core.names import EVERYTHING, offer, template_allowed
 from stoker.core.slots import VOLUME_SLOTS, Slots, placed
 
 _UNKNOWN_AGE = datetime.max.replace(tzinfo=UTC)
@@ -57,7 +59,7 @@ def admit(
     slots: Sequence[Slots] = (),
     pinned: str | None = None,
 ) -> Inputs | Fault:
-    """Return what Heat would be given, or the first reason against it.
+    """Return what Heat would be given, or everything that keeps it from being said.
 
     `templates` maps object names to templates; `user_data` is the text, or why it could not be read; `slots` are the
     volumes' slots that the stack may hold, the newest first; `pinned` is the template version that a stack of the VM
@@ -67,51 +69,63 @@ def admit(
         return tenant
     if tenant.metadata.deletion_timestamp:
         return Fault(ErrorCode.TENANT_NOT_READY, f"the Tenant {tenant.metadata.name} is being deleted")
-    template = _template(vm, templates, pinned)
+    template = template_of(vm, tenant, templates, pinned)
     network = _network(vm, tenant)
-    for found in (template, network, user_data):
-        if isinstance(found, Fault):
-            return found
+    volumes = _volumes(vm, slots)
+    data = user_data if isinstance(user_data, Fault) else _small_enough(vm, user_data)
+    faults = [found for found in (template, network, volumes, data) if isinstance(found, Fault)]
+    if faults:
+        return together(faults)
     assert isinstance(template, VirtualMachineTemplate)
     assert isinstance(network, NetworkProfile)
-    assert not isinstance(user_data, Fault)
-    volumes = placed([volume.name for volume in vm.spec.volumes], *slots)
-    if volumes is None:
-        message = f"a template has {VOLUME_SLOTS} volumes, and a new one cannot take the place of one that goes: remove first, add when the VM is Ready"
-        return Fault(ErrorCode.INVALID_SPEC, message)
-    values = parameters(vm.metadata.name, vm.spec, network, user_data, volumes)
-    if (size := len(values["user_data"].encode())) > USER_DATA_BYTES:
-        message = f"user data and SSH keys have {size} bytes of UTF-8 together; Nova takes at most {USER_DATA_BYTES}"
-        return Fault(ErrorCode.INVALID_SPEC, message)
+    assert not isinstance(volumes, Fault)
+    assert not isinstance(data, Fault)
+    values = parameters(vm.metadata.name, vm.spec, network, data, volumes)
     return Inputs(template.reference, template.spec.template, values, spec_hash(vm.spec))
 
 
-def _template(
-    vm: VirtualMachine, templates: Mapping[str, VirtualMachineTemplate], pinned: str | None
+def template_of(
+    vm: VirtualMachine, tenant: Tenant, templates: Mapping[str, VirtualMachineTemplate], pinned: str | None
 ) -> VirtualMachineTemplate | Fault:
-    reference = vm.spec.template
+    """Return the template of a VM; of a family, the version that it has, else the newest that the Tenant allows."""
+    reference, patterns = vm.spec.template, tenant.spec.allowed_templates or EVERYTHING
+    may_use = [template for template in templates.values() if template_allowed(template.reference, patterns)]
     if "@" in reference:
         found = templates.get(object_name(reference))
     else:
         pinned = (vm.status.stack.template_version if vm.status.stack else None) or pinned
         family = [template for template in templates.values() if template.spec.family == reference]
-        newest = max(family, key=lambda template: template.spec.version, default=None)
+        newest = max(family, key=lambda one: (one in may_use, one.spec.version), default=None)
         is_pinned = pinned is not None and pinned.partition("@")[0] == reference
         found = templates.get(object_name(pinned)) if is_pinned and pinned else newest
     if found is None or object_name(found.reference) != found.metadata.name:
-        known = ", ".join(sorted(template.reference for template in templates.values())[:10]) or "none"
-        return Fault(ErrorCode.TEMPLATE_NOT_FOUND, f"there is no template {reference} (the cluster has: {known})")
+        known = offer(reference, [template.reference for template in may_use])
+        return Fault(ErrorCode.TEMPLATE_NOT_FOUND, f"there is no template {reference}{known}")
     return found
+
+
+def _volumes(vm: VirtualMachine, slots: Sequence[Slots]) -> Slots | Fault:
+    volumes = placed([volume.name for volume in vm.spec.volumes], *slots)
+    if volumes is None:
+        message = f"a template has {VOLUME_SLOTS} volumes, and a new one cannot take the place of one that goes: remove first, add when the VM is Ready"
+        return Fault(ErrorCode.INVALID_SPEC, message)
+    return volumes
+
+
+def _small_enough(vm: VirtualMachine, user_data: str | None) -> str | Fault | None:
+    """Return the user data, if Nova takes as much as the VM boots with."""
+    if (size := len(boot_text(user_data, vm.spec.ssh_authorized_keys).encode())) > USER_DATA_BYTES:
+        message = f"user data and SSH keys have {size} bytes of UTF-8 together; Nova takes at most {USER_DATA_BYTES}"
+        return Fault(ErrorCode.INVALID_SPEC, message)
+    return user_data
 
 
 def _network(vm: VirtualMachine, tenant: Tenant) -> NetworkProfile | Fault:
     profiles = {profile.name: profile for profile in tenant.spec.network_profiles}
     profile = profiles.get(vm.spec.network_profile)
     if profile is None:
-        known = ", ".join(sorted(profiles))
-        message = (
-            f"the Tenant {tenant.metadata.name} has no network profile {vm.spec.network_profile} (it has: {known})"
-        )
+        known = offer(vm.spec.network_profile, profiles)
+        message = f"the Tenant {tenant.metadata.name} has no network profile {vm.spec.network_profile}{known}"
         return Fault(ErrorCode.NETWORK_NOT_FOUND, message)
     if vm.spec.public_ip and profile.external_network is None:
         message = f"publicIP: the network profile {profile.name} has no external network"

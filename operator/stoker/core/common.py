@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.core import asked, retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
-from stoker.core.faults import Fault, Retry
+from stoker.core.faults import Fault, Retry, together
+from stoker.core.findings import OUTDATED
 from stoker.core.quota import Denied, Unjudged
 from stoker.core.stack import Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World, is_open
@@ -54,14 +56,23 @@ def trouble(
 
 
 def parked(world: World) -> Decision | None:
-    """Return why nothing may be asked of Heat now, or None; whom the quota has no room for is woken when it has."""
-    if isinstance(world.admission, Fault):
-        return trouble(world.admission, after=LOOK_AGAIN)
-    match world.quota:
-        case Denied(fault):
-            return trouble(fault, after=None if fault.code is ErrorCode.QUOTA_EXCEEDED else LOOK_AGAIN)
-        case Unjudged():
-            return progress(Nothing(), Reason.RESERVING, "Waiting for a place in the Tenant's quota.", moving=False)
+    """Return why nothing may be asked of Heat now, everything together, or the wait for what is to be known; or None.
+
+    Whom only the Tenant's quota has no room for is woken when it has.
+    """
+    findings, quota = world.findings, world.quota
+    if findings.waits:
+        message = "Waiting for a look at what the cloud offers."
+        return Decision(Nothing(), Reason.LOOKING, message, requeue_after=LOOK_AGAIN, wants=findings.wanted)
+    faults = [*([world.admission] if isinstance(world.admission, Fault) else []), *findings.faults]
+    if isinstance(quota, Denied) and quota.fault.code not in {fault.code for fault in faults}:
+        faults.append(quota.fault)
+    if faults:
+        fault = together(faults)
+        woken = (fault.code, *fault.also) == (ErrorCode.QUOTA_EXCEEDED,)
+        return replace(trouble(fault, after=None if woken else LOOK_AGAIN), wants=findings.wanted)
+    if isinstance(quota, Unjudged):
+        return progress(Nothing(), Reason.RESERVING, "Waiting for a place in the Tenant's quota.", moving=False)
     return None
 
 
@@ -119,7 +130,8 @@ def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Faul
         None if final else world.now + timedelta(seconds=pause),
         failed_stacks=failed_stacks,
     )
-    return trouble(fault, action=settle, outlook=Outlook.BLOCKED if final else None)
+    decision = trouble(fault, action=settle, outlook=Outlook.BLOCKED if final else None)
+    return replace(decision, wants=OUTDATED.get(fault.code, frozenset()))
 
 
 def lost_fault(claimed: tuple[VirtualMachineOperation, Held] | None) -> Fault | None:

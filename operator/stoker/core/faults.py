@@ -6,6 +6,7 @@ it travels from the adapter through the decision into status, event, log and met
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,6 +54,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.NETWORK_NOT_FOUND: Policy(_S, Actor.ADMIN, "Correct the Tenant's network profile, or have the network made."),
     _C.KEY_PAIR_NOT_FOUND: Policy(_S, Actor.USER, "Use a key pair of the credential's user, or sshAuthorizedKeys."),
     _C.VOLUME_TYPE_NOT_FOUND: Policy(_S, Actor.USER, "Use a volume type of the cloud, or leave it out."),
+    _C.NAME_AMBIGUOUS: Policy(_S, Actor.ADMIN, "Rename or remove all but one of them, or use the one's id."),
+    _C.FLAVOR_TOO_SMALL: Policy(_S, Actor.USER, "Use a larger flavor, or another image."),
+    _C.NOT_ALLOWED: Policy(_S, Actor.USER, "Use a name that the Tenant allows, or have this one allowed."),
     _C.TEMPLATE_NOT_FOUND: Policy(_S, Actor.USER, "Use a VirtualMachineTemplate of the cluster (kubectl get osvmt)."),
     _C.TEMPLATE_INVALID: Policy(_S, Actor.ADMIN, "Release a corrected version of the template."),
     _C.INVALID_SPEC: Policy(_N, Actor.USER, "Correct the spec."),
@@ -108,6 +112,9 @@ POLICIES: dict[ErrorCode, Policy] = {
     _C.UNKNOWN: Policy(_B, Actor.CLOUD, "Stoker tries again by itself."),
 }
 
+TOLD = 6
+"""Most faults told together."""
+
 FAULT_TEXT = 400
 """Longest foreign text kept in a fault, characters: one reason of Heat with a Nova fault in it."""
 
@@ -126,6 +133,8 @@ class Fault:
     retry_after: float | None = None
     """Seconds the service asked us to wait, if it did."""
 
+    also: tuple[ErrorCode, ...] = ()
+    """The codes of what else the message tells of."""
     outage: bool = False
     """True when nothing usable answered: no connection, a time-out, a 5xx. A refusal is an answer."""
 
@@ -136,7 +145,19 @@ class Fault:
     @property
     def sentence(self) -> str:
         """The message with its advice, for people."""
-        return f"{self.message.rstrip('. ')}. {self.policy.advice}"
+        advice = dict.fromkeys(POLICIES[code].advice for code in (self.code, *self.also))
+        return f"{self.message.rstrip('. ')}. {' '.join(advice)}"
+
+
+def together(faults: Sequence[Fault]) -> Fault:
+    """Return one fault that tells of all of them, led by the one that is least likely to go away by itself."""
+    first, *more = sorted(faults, key=lambda fault: list(Retry).index(fault.policy.retry), reverse=True)
+    if not more:
+        return first
+    shown = [fault.message for fault in (first, *more[: TOLD - 1])]
+    rest = f"; and {len(more) + 1 - TOLD} more" if len(more) >= TOLD else ""
+    message = one_line("; ".join(one_line(message, FAULT_TEXT // 2) for message in shown), 2 * FAULT_TEXT - len(rest))
+    return Fault(first.code, message + rest, also=tuple(fault.code for fault in more[: TOLD - 1]))
 
 
 def one_line(text: str, limit: int = FAULT_TEXT) -> str:

@@ -88,7 +88,7 @@ def an_update_that_is_over_is_ended(world: World) -> Decision | None:
 
 def an_edit_needs_admission(world: World) -> Decision | None:
     """What is not admitted is not asked of Heat; the stack stays as it is."""
-    if world.kept is None or not world.edited:
+    if world.kept is None or not world.edited or (isinstance(world.admission, Inputs) and _wanted(world) is None):
         return None
     return parked(world)
 

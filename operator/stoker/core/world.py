@@ -1,8 +1,7 @@
 """`World`: everything a decision about one VM may depend on, frozen at one instant.
 
 If a rule needs something, it is put here; no rule fetches anything. Two clocks: `now` is the wall clock, for what is
-stored and shown; `clock` is this process's monotonic clock, for fences: a wall clock may jump, and another process's
-may be minutes off.
+stored and shown; `clock` is this process's monotonic clock, for fences: wall clocks jump, and differ.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from stoker.api.operation import AttemptOutcome, OperationState, OperationType, 
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing, is_open
 from stoker.core.faults import Fault
+from stoker.core.findings import Findings
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.quota import Verdict
@@ -38,7 +38,7 @@ class World:
     vm: VirtualMachine
     identity: Identity
     admission: Inputs | Fault
-    """What Heat would be given now, or why nothing may be asked of it."""
+    """What Heat would be given now, or why that cannot be said."""
 
     now: datetime
     clock: float
@@ -91,6 +91,7 @@ class World:
     """The older live object with the same id, as namespace/name."""
 
     timing: Timing = field(default_factory=Timing)
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def enrolled(self) -> bool:

@@ -20,6 +20,7 @@ from stoker.openstack.image import ImageClient
 from stoker.openstack.network import NetworkClient
 from stoker.openstack.rest import Rest
 from stoker.openstack.session import open_session
+from stoker.openstack.volume import VolumeClient
 
 
 class ProjectClient:
@@ -48,7 +49,12 @@ class ProjectClient:
 
     @cached_property
     def network(self) -> NetworkClient:
-        return NetworkClient(Rest(self._session, self._endpoint, "network", "/v2.0"))
+        return NetworkClient(Rest(self._session, self._endpoint, "network", "/v2.0"), self._endpoint.project)
+
+    @cached_property
+    def volume(self) -> VolumeClient:
+        version = f"/v3/{self._endpoint.project}"  # the project may be left out since 3.67 only
+        return VolumeClient(Rest(self._session, self._endpoint, "block-storage", version))
 
     def browse(self, part: Part) -> Any:
         """Read a part of the catalog."""

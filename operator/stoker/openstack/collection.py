@@ -1,4 +1,4 @@
-"""A whole collection of Nova, Glance or Neutron: all pages of it, or an error."""
+"""What Nova, Glance, Neutron and Cinder list: a whole collection, all pages of it, or numbers; or an error."""
 
 from __future__ import annotations
 
@@ -40,9 +40,26 @@ def collection(
                 return tuple(items.values())
             query["marker"] = str(_inner(entries[-1])[marker])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            message = f"{operation}: the answer is not what was expected ({type(error).__name__})"
-            raise CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, message)) from error
+            raise _unexpected(operation, error) from error
     raise CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, f"{operation}: no end after {MOST_PAGES} pages"))
+
+
+def numbers(
+    rest: Rest, operation: str, path: str, where: tuple[str, ...], headers: dict[str, str] | None = None
+) -> dict[str, int]:
+    """Return named numbers, from `where` in the answer."""
+    body: Any = rest.call(operation, "GET", path, headers=headers).body
+    try:
+        for key in where:
+            body = body[key]
+        return {str(name): int(number) for name, number in body.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unexpected(operation, error) from error
+
+
+def _unexpected(operation: str, error: Exception) -> CloudError:
+    message = f"{operation}: the answer is not what was expected ({type(error).__name__})"
+    return CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, message))
 
 
 def _inner(entry: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +69,6 @@ def _inner(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_next(body: dict[str, Any], key: str) -> bool:
-    """Glance names the next page, Nova and Neutron link it."""
-    links = body.get(f"{key}_links") or ()
+    """Glance names the next page, Nova and Neutron link it; Cinder's link of types is in the singular."""
+    links = body.get(f"{key}_links") or body.get(f"{key.removesuffix('s')}_links") or ()
     return bool(body.get("next")) or any(link.get("rel") == "next" for link in links)

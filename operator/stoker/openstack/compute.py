@@ -13,8 +13,8 @@ from stoker.core.classify import redacted
 from stoker.core.faults import Fault, one_line
 from stoker.core.server import PowerAction, Server, Servers
 from stoker.openstack.base import CloudError
-from stoker.openstack.collection import collection
-from stoker.openstack.rest import Rest, translated
+from stoker.openstack.collection import collection, numbers
+from stoker.openstack.rest import Rest
 
 MICROVERSION = {"OpenStack-API-Version": "compute 2.61"}
 """Flavors with their extra specs (2.61), key pairs in pages (2.35). Nova of Queens (2018) has it."""
@@ -87,10 +87,7 @@ class ComputeClient:
 
     def limits(self) -> dict[str, int]:
         """Return the project's limits and what is used of them, by Nova's names; -1 is none."""
-        operation = "read the limits"
-        reply = self._rest.call(operation, "GET", "/limits", headers=MICROVERSION)
-        with translated(operation, "compute"):
-            return {str(name): int(amount) for name, amount in reply.body["limits"]["absolute"].items()}
+        return numbers(self._rest, "read the limits", "/limits", ("limits", "absolute"), MICROVERSION)
 
 
 def _server(entry: dict[str, Any]) -> Server:

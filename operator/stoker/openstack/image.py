@@ -18,6 +18,13 @@ class Image:
     status: str
     min_disk_gib: int = 0
     min_ram_mib: int = 0
+    size: int = 0
+    """Of its data, bytes."""
+
+    @property
+    def disk_gib(self) -> int:
+        """Return the least disk that takes it, as Nova checks it: what is asked for, and no less than its data."""
+        return max(self.min_disk_gib, -(-self.size // 2**30))
 
 
 class ImageClient:
@@ -32,5 +39,5 @@ class ImageClient:
 
 
 def _image(entry: dict[str, Any]) -> Image:
-    least = int(entry.get("min_disk") or 0), int(entry.get("min_ram") or 0)
+    least = int(entry.get("min_disk") or 0), int(entry.get("min_ram") or 0), int(entry.get("size") or 0)
     return Image(str(entry["id"]), str(entry.get("name") or ""), str(entry["status"]), *least)

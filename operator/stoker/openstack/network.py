@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stoker.openstack.collection import collection
+from stoker.openstack.collection import collection, numbers
 from stoker.openstack.rest import Rest
 
 
@@ -24,12 +24,17 @@ class Network:
 class NetworkClient:
     """Reads of the network service."""
 
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
+    def __init__(self, rest: Rest, project: str) -> None:
+        self._rest, self._project = rest, project
 
     def networks(self) -> tuple[Network, ...]:
         """List the networks."""
         return collection(self._rest, "/networks", "networks", _network)
+
+    def limits(self) -> dict[str, int]:
+        """Return the `limit` of floating IPs, -1 for none, and what is `used`. Needs the extension quota_details."""
+        where = f"/quotas/{self._project}/details"
+        return numbers(self._rest, "read the network limits", where, ("quota", "floatingip"))
 
 
 def _network(entry: dict[str, Any]) -> Network:

@@ -103,8 +103,7 @@ class Rest:
             )
         except ksa.CatalogException:
             return None
-        base = (url or "").rstrip("/")
-        return f"{base}{'' if base.endswith(self._version) else self._version}" if base else None
+        return _joined(url.rstrip("/"), self._version) if url else None
 
     def _send(self, operation: str, path: str, request: dict[str, Any]) -> requests.Response:
         _, url = self.authorize()
@@ -125,6 +124,14 @@ class Rest:
             content_type=response.headers.get("Content-Type", ""),
         )
         return CloudError(classify(answer), response.headers.get(REQUEST_ID))
+
+
+def _joined(base: str, version: str) -> str:
+    """Add to a catalogue's URL what it lacks of the version's path: clouds write all, a part or none of it."""
+    parts = version.split("/")
+    starts = ("/".join(parts[:count]) for count in range(len(parts), 1, -1))
+    had = next((start for start in starts if base.endswith(start)), "")
+    return base + version.removeprefix(had)
 
 
 @contextmanager

@@ -139,6 +139,7 @@ class Connector:
             project.close()
             raise
         old, runtime.project = runtime.project, project
+        runtime.browser.renew(endpoint.project)
         if old:
             old.close()
         else:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.admission import admit, project_kept
+from stoker.core.admission import admit, project_kept, template_of
 from stoker.core.asked import ADOPT, IDEMPOTENCY_KEY
 from stoker.core.attempts import Timing
 from stoker.core.claims import key_operation
 from stoker.core.faults import Fault
+from stoker.core.findings import Findings
 from stoker.core.identity import Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, TEMPLATE_TAG, spec_hash
 from stoker.core.power import looks_as_asked
@@ -63,7 +64,8 @@ class Gatherer:
         tenant = (runtime.fault or runtime.tenant) if runtime else found
         slots = (*([outputs.volume_slots] if outputs else []), vm.status.volume_slots)
         pinned = _tagged(listing, TEMPLATE_TAG)
-        admission = admit(vm, tenant, self._directory.templates, user_data, slots, pinned)  # type: ignore[arg-type]  # found is a Fault without runtime
+        templates = self._directory.templates
+        admission = admit(vm, tenant, templates, user_data, slots, pinned)  # type: ignore[arg-type]  # found is a Fault without runtime
         double = self._cache.older_double(vm, vm_id)
         world = World(
             vm=vm,
@@ -91,6 +93,7 @@ class Gatherer:
             held=memory.held,
             unresolved_since=memory.unresolved_since,
             last_effect=memory.last_effect,
+            findings=self._findings(vm, vm_id, memory, runtime, pinned) if runtime and not settled else Findings(),
             effects=memory.effects,
             claimable=memory.claimable,
             quota=self._quota.verdict(vm, vm_id, runtime) if runtime and not double else None,
@@ -98,6 +101,16 @@ class Gatherer:
             timing=self._timing,
         )
         return world, runtime
+
+    def _findings(
+        self, vm: VirtualMachine, vm_id: str, memory: VmMemory, runtime: TenantRuntime, pinned: str | None
+    ) -> Findings:
+        """Return what the tenant's catalog and grants have against the VM."""
+        view = runtime.view(vm_id)
+        template = template_of(vm, runtime.tenant, self._directory.templates, pinned)
+        creates = not (isinstance(view, Listing) and view.stacks)
+        asked = memory.asks(vm.metadata.generation, time.monotonic(), creates=creates)
+        return runtime.browser.findings(vm, vm_id, runtime.tenant, template, asked)
 
     async def _key_holder(self, vm: VirtualMachine, vm_id: str, memory: VmMemory) -> VirtualMachineOperation | None:
         """Return another VM's create that has this one's idempotency key; only a VM that has no create is asked about."""

@@ -13,11 +13,14 @@ from pydantic import ValidationError
 
 from stoker import metrics
 from stoker.api.base import what_is_wrong
+from stoker.api.operation import OperationType
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.audit.writer import AuditError
-from stoker.core.actions import Decision, Nothing, Reason, Release
+from stoker.core.actions import Claim, Decision, Nothing, Reason, Release
+from stoker.core.catalog import Catalog
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
+from stoker.core.findings import need_of
 from stoker.core.status import derive, passes_soon
 from stoker.core.waiting import soon_over
 from stoker.core.world import World
@@ -26,6 +29,7 @@ from stoker.kube.events import Events
 from stoker.kube.lease import LeaseLostError
 from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError
+from stoker.reconcile.browsing import Browser
 from stoker.reconcile.effects import Effects
 from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.memory import VmCache, VmMemory
@@ -115,6 +119,8 @@ class Reconciler:
         decision = decide(world)
         decision = held_back(world, decision, memory, runtime) or decision
         _tell(world, decision)
+        if runtime:
+            _ask_the_catalog(world, decision, runtime.browser)
         try:
             await self._effects.perform(world, decision, memory, runtime)
             memory.failures = 0
@@ -164,6 +170,15 @@ class Reconciler:
             runtime.watch.await_look(world.identity.id, awaited=decision.watching)
         if decision.requeue_after is not None:
             self._queue.add_after(key, max(decision.requeue_after, 0.05))
+
+
+def _ask_the_catalog(world: World, decision: Decision, browser: Browser) -> None:
+    """Ask for what is to be read; a create that is claimed takes its part of the room before another VM is looked at."""
+    browser.want(decision.wants, world.identity.id)
+    match decision.action:
+        case Claim(spec=spec) if spec.type is OperationType.CREATE:
+            need = need_of(world.vm.spec, browser.catalog or Catalog())
+            browser.promises.make(world.identity.id, need, world.clock)
 
 
 def _tell(world: World, decision: Decision) -> None:

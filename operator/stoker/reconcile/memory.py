@@ -23,6 +23,18 @@ LONGEST_SHARED = 128
 """Characters of a string that is worth sharing. User data is not: it may be 48 KiB, and is another for each VM."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for last."""
+
+    generation: int
+    creates: bool
+    """True while there is no stack."""
+
+    since: float
+    """Monotonic seconds when this process first knew of it. Only a catalog that is newer refuses it."""
+
+
 @dataclass(slots=True)
 class VmMemory:
     """This process's knowledge of one VM; the fields are those of `World`."""
@@ -43,12 +55,19 @@ class VmMemory:
     preview: Preview | None = None
     resources: Resources | None = None
     candidate: Candidate | None = None
+    asked: Asked | None = None
     claimable: bool = True
     turn: Turn | None = None
     """The place of its next OpenStack call among those of its user, tenant and cloud."""
 
     failures: int = 0
     """Passes in a row that ended in an unexpected error."""
+
+    def asks(self, generation: int, now: float, *, creates: bool) -> Asked:
+        """Return what is asked for, and since when: another spec or a missing stack begins anew."""
+        if self.asked is None or (self.asked.generation, self.asked.creates) != (generation, creates):
+            self.asked = Asked(generation, creates, now)
+        return self.asked
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from stoker import metrics
 from stoker.api.quota import Quota
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.admission import tenant_of
-from stoker.core.catalog import FlavorSize
+from stoker.core.catalog import FlavorSize, Part
 from stoker.core.faults import Fault
 from stoker.core.quota import Denied, Unjudged, Verdict, claimant, limited, verdict
 from stoker.kube.client import KubeError
@@ -138,7 +138,7 @@ class QuotaService:
         if tenant not in self._directory.tenants:
             metrics.observe_quota(tenant, None, None)
             return False
-        if runtime is None or (runtime.project and not runtime.fault and not runtime.catalog):
+        if runtime is None or (runtime.project and not runtime.fault and not runtime.browser.tried(Part.FLAVORS)):
             return True  # it is connected, or its flavors are read, in a moment
         flavors, snapshot = flavors_of(runtime), runtime.snapshot
         batch = await self._reserving.batch(tenant, flavors, frozenset(snapshot.by_vm if snapshot else ()))

@@ -28,7 +28,7 @@ from stoker.core.server import Servers
 from stoker.core.stack import Listing, Stack, Unknown
 from stoker.core.tenancy import Preflight
 from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
-from stoker.reconcile.browsing import browse_for_ever
+from stoker.reconcile.browsing import Browser
 from stoker.reconcile.clouds import CloudRuntime
 from stoker.reconcile.queue import Key
 from stoker.reconcile.server_watch import ServerWatch
@@ -125,8 +125,8 @@ class TenantRuntime:
     watch: ServerWatch = field(init=False)
     """Lists the project's servers."""
 
-    catalog: Catalog | None = None
-    """What the project can use; None before the first read ended."""
+    browser: Browser = field(init=False)
+    """Reads what the project can use."""
 
     moving: set[str] = field(default_factory=set)
     """Ids of VMs with something under way."""
@@ -136,6 +136,12 @@ class TenantRuntime:
 
     def __post_init__(self) -> None:
         self.watch = ServerWatch(self)
+        self.browser = Browser(self.tenant.metadata.name, self.call, self.wake)
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """What the project can use; None before anything of it was read."""
+        return self.browser.catalog
 
     @property
     def servers(self) -> Servers | None:
@@ -147,7 +153,7 @@ class TenantRuntime:
         self._tasks = (
             asyncio.create_task(self._poll_for_ever(), name=f"poll-{name}"),
             asyncio.create_task(self.watch.run(), name=f"servers-{name}"),
-            asyncio.create_task(browse_for_ever(self), name=f"catalog-{name}"),
+            asyncio.create_task(self.browser.browse_for_ever(), name=f"catalog-{name}"),
         )
 
     async def stop(self) -> None:
