@@ -59,11 +59,14 @@ class Foreseen:
     notes: tuple[str, ...] = ()
     """What else would happen, and what cannot be told here."""
 
+    told: bool = True
+    """False when it cannot be told here what would change."""
+
     @property
     def empty(self) -> bool:
         """True when nothing of the stack would change."""
         plan = self.plan
-        return not (plan.updated or plan.replaced or plan.added or plan.deleted)
+        return self.told and not (plan.updated or plan.replaced or plan.added or plan.deleted)
 
 
 def foresee(
@@ -76,32 +79,33 @@ def foresee(
 
     `templates` are by object name. Without a tenant, whom users cannot read, network profiles are only names.
     """
-    inputs = _inputs(new, new, templates, tenant)
+    inputs = _inputs(new, templates, tenant)
     if isinstance(inputs, Fault):
         return Foreseen(Plan(), {}, inputs)
     made = old if old and old.status.stack else None
-    before = _inputs(made, made, templates, tenant) if made else None
-    notes = tuple(_notes(made, new, before, tenant))
+    before = _inputs(made, templates, tenant) if made else None
+    notes = tuple(_notes(made, new, tenant))
     if isinstance(before, Fault):
-        before = None
+        note = f"What the stack was made from is not known ({before.message}): what would change is for Heat to tell."
+        return Foreseen(Plan(), {}, None, (*notes, note), told=False)
     try:
         wanted = planned(inputs.template, inputs.parameters)
         there = planned(before.template, before.parameters) if before else {}
     except ValueError as error:
-        return Foreseen(Plan(), {}, None, (*notes, f"{error}: what would change is for Heat's preview to tell."))
+        return Foreseen(Plan(), {}, None, (*notes, f"{error}: what would change is for Heat to tell."), told=False)
     if made and spec_hash(made.spec) == spec_hash(new.spec):
         return Foreseen(Plan(unchanged=tuple(wanted)), {}, None, notes)
-    plan, why, unsure = _compared(there, wanted)
+    plan, why, unsure = compare(there, wanted)
     return Foreseen(plan, why, _refusal(made, new, plan), (*notes, *unsure))
 
 
 def _inputs(
-    vm: VirtualMachine, spoken: VirtualMachine, templates: Mapping[str, VirtualMachineTemplate], tenant: Tenant | None
+    vm: VirtualMachine, templates: Mapping[str, VirtualMachineTemplate], tenant: Tenant | None
 ) -> Inputs | Fault:
     """Return what Heat would be given; user data of a Secret and networks nobody can read go by their names."""
-    source = spoken.spec.user_data_from
+    source = vm.spec.user_data_from
     secret = f"<Secret {source.secret_key_ref.name}, key {source.secret_key_ref.key}>" if source else None
-    text = secret or spoken.spec.user_data
+    text = secret or vm.spec.user_data
     return admit(vm, tenant or _nameless(vm.spec.network_profile), templates, text, [vm.status.volume_slots])
 
 
@@ -118,7 +122,7 @@ def _nameless(profile: str) -> Tenant:
     return Tenant(metadata=ObjectMeta(name="unknown"), spec=spec)
 
 
-def _compared(
+def compare(
     there: Mapping[str, Planned], wanted: Mapping[str, Planned]
 ) -> tuple[Plan, dict[str, tuple[str, ...]], list[str]]:
     """Return what would happen to each resource, what changes of it, and what only Heat knows."""
@@ -134,13 +138,14 @@ def _compared(
             ways["unchanged"].append(name)
         else:
             ways["replaced" if _replaces(before, resource, changed) else "updated"].append(name)
-            why[name] = tuple(_said(key, before.properties, resource.properties) for key in changed)
+            why[name] = tuple(_said(key, before, resource) for key in changed)
             if resource.type not in IN_PLACE:
                 unsure.append(f"Whether {name} ({resource.type}) would be replaced is for Heat's preview to tell.")
     ways["deleted"] = [name for name in there if name not in wanted]
     _follow(ways, wanted, why)
     lost = {name: there[name].type for name in (*ways["replaced"], *ways["deleted"])}
-    return Plan(**{way: tuple(names) for way, names in ways.items()}, types=lost), why, unsure
+    unchanged, updated, replaced, added, deleted = (tuple(names) for names in ways.values())
+    return Plan(unchanged, updated, replaced, added, deleted, lost), why, unsure
 
 
 def _changed(before: Planned, after: Planned) -> list[str]:
@@ -184,10 +189,12 @@ def _references(node: Any) -> set[str]:
     return found
 
 
-def _said(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _said(key: str, before: Planned, after: Planned) -> str:
+    if before.type != after.type:
+        return f"type: {before.type} → {after.type}"
     if key in _UNSAID:
         return f"{key}: another text"
-    return f"{key}: {_value(before, key)} → {_value(after, key)}"
+    return f"{key}: {_value(before.properties, key)} → {_value(after.properties, key)}"
 
 
 def _value(properties: Mapping[str, Any], key: str) -> str:
@@ -201,17 +208,11 @@ def _refusal(made: VirtualMachine | None, new: VirtualMachine, plan: Plan) -> Fa
         what = f"the server is stopped, and cannot be resized from {made.spec.flavor} to {new.spec.flavor}"
         return Fault(ErrorCode.SERVER_STOPPED, what)
     if plan.losses and not new.spec.allow_replace:
-        return Fault(
-            ErrorCode.UPDATE_WOULD_REPLACE, f"the update would cost the data of {', '.join(plan.losses)}"
-        )
+        return Fault(ErrorCode.UPDATE_WOULD_REPLACE, f"the update would cost the data of {', '.join(plan.losses)}")
     return None
 
 
-def _notes(
-    made: VirtualMachine | None, new: VirtualMachine, before: Inputs | Fault | None, tenant: Tenant | None
-) -> Iterator[str]:
-    if isinstance(before, Fault):
-        yield f"What the stack was made from is not known: {before.message}."
+def _notes(made: VirtualMachine | None, new: VirtualMachine, tenant: Tenant | None) -> Iterator[str]:
     if made and made.status.applied_generation != made.metadata.generation:
         yield "The VM's present spec is not applied yet, so this compares with that spec and not with the stack."
     if made and made.status.stack and made.status.stack.outdated:

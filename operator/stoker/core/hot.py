@@ -65,7 +65,7 @@ class _Values:
             return self.holds(self.conditions[condition])
         value = self.of(condition)
         if not isinstance(value, bool):
-            raise ValueError(f"only Heat can decide the condition {condition}")
+            raise ValueError(f"Only Heat can decide the condition {condition}")
         return value
 
 
