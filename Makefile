@@ -23,7 +23,7 @@ $(UV):
 # Installed from hashes alone, so any package mirror will do (docs/adr/0007).
 .venv/.installed: uv.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	$(UV) export --quiet --frozen --all-groups --no-emit-project --output-file .venv/requirements.txt > /dev/null
+	$(UV) export --quiet --frozen --all-groups --all-extras --no-emit-project --output-file .venv/requirements.txt > /dev/null
 	$(UV) pip sync --python $(BIN)/python --require-hashes .venv/requirements.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
