@@ -107,6 +107,8 @@ def test_what_is_wrong_comes_as_a_code_of_the_documented_set(
         alice.list_tenants()
     with pytest.raises(StokerError, match="no context nowhere") as login:
         Client(kubeconfig=str(local.state / "kubeconfig"), context="nowhere")
+    with pytest.raises(StokerError, match="kubeconfig cannot be used"):
+        Client(kubeconfig=str(local.state))
     found = [error.value.code for error in (missing, wrong, forbidden, login)]
     assert found == [
         ErrorCode.NOT_FOUND, ErrorCode.INVALID_SPEC, ErrorCode.FORBIDDEN, ErrorCode.CREDENTIALS_INVALID,

@@ -114,6 +114,10 @@ class Client(Reader):
         """Set annotations; None takes one away."""
         return self._patch(name, namespace, requests.annotate(annotations))
 
+    def apply_new(self, manifest: Mapping[str, Any]) -> VirtualMachine:
+        """Make the VM of a whole manifest; raises Conflict when there is one of its name."""
+        return self._write(lambda stamp: self._post(manifest["metadata"]["namespace"], _with(manifest, stamp)))
+
     def try_vm(self, manifest: Mapping[str, Any], live: VirtualMachine | None) -> VirtualMachine:
         """Return the VM as it would be stored with the manifest's spec; nothing is stored. Raises what a write would."""
         metadata = manifest["metadata"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 from pydantic import ValidationError
 
@@ -21,6 +21,26 @@ from stoker.client.events import Event, event, in_order
 from stoker.client.transport import WATCH_SECONDS, Transport, login
 
 Kind = TypeVar("Kind", bound=Resource)
+
+
+class Filters(TypedDict, total=False):
+    """What `list_vms` takes; all of it must fit."""
+
+    namespace: str | None
+    all_namespaces: bool
+    labels: Mapping[str, str] | str | None
+    """Labels, or a selector as kubectl takes it."""
+
+    template: str | None
+    image: str | None
+    flavor: str | None
+    phase: Phase | None
+
+
+SELECTABLE = {
+    "template": "spec.template", "image": "spec.image", "flavor": "spec.flavor", "phase": "status.phase",
+}  # fmt: skip
+"""Filter → the field that the API server selects by."""
 
 
 class Reader:
@@ -54,29 +74,25 @@ class Reader:
 
     def get_vm(self, name: str, *, namespace: str | None = None) -> VirtualMachine:
         """Return a VM; raises NotFound."""
-        return read(VirtualMachine, self._http.get(self._path(name, namespace)))
+        return read(VirtualMachine, self.vm_object(name, namespace=namespace))
 
-    def list_vms(
-        self,
-        *,
-        namespace: str | None = None,
-        all_namespaces: bool = False,
-        labels: Mapping[str, str] | str | None = None,
-        template: str | None = None,
-        image: str | None = None,
-        flavor: str | None = None,
-        phase: Phase | None = None,
-    ) -> list[VirtualMachine]:
+    def list_vms(self, **filters: Unpack[Filters]) -> list[VirtualMachine]:
         """Return the VMs that fit every filter; the API server filters."""
-        fields = {"spec.template": template, "spec.image": image, "spec.flavor": flavor, "status.phase": phase}
-        chosen = labels if isinstance(labels, str) else ",".join(f"{k}={v}" for k, v in (labels or {}).items())
-        by_field = ",".join(f"{field}={value}" for field, value in fields.items() if value)
+        return [read(VirtualMachine, one) for one in self.vm_objects(**filters)]
+
+    def vm_object(self, name: str, *, namespace: str | None = None) -> dict[str, Any]:
+        """Return a VM as the API server has it, for `-o json`."""
+        return self._http.get(self._path(name, namespace))
+
+    def vm_objects(self, **filters: Unpack[Filters]) -> list[dict[str, Any]]:
+        """Return VMs as the API server has them."""
+        within = None if filters.get("all_namespaces") else filters.get("namespace") or self.namespace
         found = self._http.list(
-            self._vms(None if all_namespaces else namespace or self.namespace),
-            labelSelector=chosen or None,
-            fieldSelector=by_field or None,
+            self._vms(within),
+            labelSelector=_labels(filters.get("labels")),
+            fieldSelector=_pairs({path: filters.get(field) for field, path in SELECTABLE.items()}),
         )
-        return [read(VirtualMachine, one) for one in found]
+        return list(found)
 
     def get_vm_events(self, name: str, *, namespace: str | None = None) -> list[Event]:
         """Return the Kubernetes Events of this VM, the newest last; the API server keeps them for an hour or so."""
@@ -159,3 +175,11 @@ def read(kind: type[Kind], found: Mapping[str, Any]) -> Kind:
         name = found.get("metadata", {}).get("name")
         message = f"{kind.__name__} {name} does not fit this client, which may be older than the operator: {what_is_wrong(error)}"
         raise StokerError(ErrorCode.UNKNOWN, message) from None
+
+
+def _labels(labels: Mapping[str, str] | str | None) -> str | None:
+    return labels if isinstance(labels, str) else _pairs(labels or {})
+
+
+def _pairs(pairs: Mapping[str, Any]) -> str | None:
+    return ",".join(f"{key}={value}" for key, value in pairs.items() if value) or None

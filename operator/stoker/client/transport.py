@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kubernetes import config
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.configuration import Configuration
@@ -20,6 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from stoker.api.errors import ErrorCode
 from stoker.client.errors import StokerError, refused, unanswered
+from stoker.core.faults import one_line
 
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -141,10 +143,12 @@ def login(kubeconfig: str | None, context: str | None) -> tuple[ApiClient, str]:
     logging.getLogger("kubernetes").addHandler(logging.NullHandler())  # what it would log is in our exceptions
     try:
         return _from_kubeconfig(kubeconfig, context)
-    except config.ConfigException as error:
+    except (config.ConfigException, OSError, yaml.YAMLError) as error:
         if kubeconfig or context:
-            raise StokerError(ErrorCode.CREDENTIALS_INVALID, f"the kubeconfig cannot be used: {error}") from None
-        reason = error
+            raise StokerError(
+                ErrorCode.CREDENTIALS_INVALID, f"the kubeconfig cannot be used: {one_line(str(error))}"
+            ) from None
+        reason = one_line(str(error))
     settings = Configuration()
     try:
         config.load_incluster_config(client_configuration=settings)
