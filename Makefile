@@ -91,6 +91,11 @@ generate: setup ## Write what is generated from the code: crds/, docs/states.md,
 verify: generate ## Check that what is generated is current
 	git diff --exit-code -- crds docs/states.md docs/architecture.md
 
+.PHONY: screens
+screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator
+	$(ENV) up kubernetes
+	$(BIN)/python docs/draw_screens.py
+
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'
 	$(ENV) up $(if $(filter simulator,$(firstword $(ARGS))),kubernetes)
