@@ -23,7 +23,7 @@ $(UV):
 # Installed from hashes alone, so any package mirror will do (docs/adr/0007).
 .venv/.installed: uv.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	$(UV) export --quiet --frozen --all-groups --no-emit-project --output-file .venv/requirements.txt > /dev/null
+	$(UV) export --quiet --frozen --all-groups --all-extras --no-emit-project --output-file .venv/requirements.txt > /dev/null
 	$(UV) pip sync --python $(BIN)/python --require-hashes .venv/requirements.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
@@ -99,6 +99,11 @@ manifests: setup helm ## Write deploy/operator.yaml from the chart
 .PHONY: verify
 verify: generate ## Check that what is generated is current
 	git diff --exit-code -- crds charts docs/states.md docs/architecture.md
+
+.PHONY: screens
+screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator
+	$(ENV) up kubernetes
+	$(BIN)/python docs/draw_screens.py
 
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'
