@@ -86,10 +86,11 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, docs/states.md, the picture in docs/architecture.md
+generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, docs/states.md, docs/metrics.md, the picture in docs/architecture.md
 	$(BIN)/stoker crds --output crds
 	$(BIN)/python charts/write_chart.py
 	$(BIN)/python -m stoker.core.describe > docs/states.md
+	$(BIN)/python -m stoker.metrics.describe > docs/metrics.md
 	$(BIN)/python docs/draw_imports.py
 
 .PHONY: manifests
@@ -98,7 +99,7 @@ manifests: setup helm ## Write deploy/operator.yaml from the chart
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds charts docs/states.md docs/architecture.md
+	git diff --exit-code -- crds charts docs/states.md docs/metrics.md docs/architecture.md
 
 .PHONY: screens
 screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator
