@@ -33,7 +33,7 @@ def test_a_user_s_day(
     manifest = vm("web-1", publicIP=True)
     file = written(tmp_path, manifest)
     assert user.run("plan", "-f", file) == 0
-    assert "web-1  would be made\n├── + security_group  added" in user.out
+    assert "web-1: would be made\n├── + security_group (added)" in user.out
     assert "Whether your Tenant has the network profile default is not known here." in user.out
     assert admin.run("plan", "-f", file) == 0
     assert "not known" not in admin.out
@@ -60,7 +60,7 @@ def test_a_user_s_day(
     assert (
         user.run("plan", "-f", written(tmp_path, {**manifest, "spec": {**manifest["spec"], "flavor": "m1.small"}})) == 0
     )
-    assert "~ server  updated" in user.out
+    assert "~ server (updated)" in user.out
     assert "flavor: m1.tiny → m1.small" in user.out
     other = written(tmp_path, {**manifest, "spec": {**manifest["spec"], "image": "ubuntu-24.04"}})
     assert user.run("plan", "-f", other) == 1
