@@ -11,7 +11,7 @@ import pytest
 from localenv.settings import REPOSITORY
 from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import Phase, VirtualMachine
-from stoker.client import Client, StalledError, VirtualMachineSpec
+from stoker.client import Client, StalledError, VirtualMachineSpec, standing
 from support.operator import OperatorThread
 from support.simulated_cluster import SimulatedCluster
 
@@ -67,7 +67,9 @@ def test_a_retry_is_waited_for_from_its_answer_although_the_vm_is_stalled_before
     user.create_vm(spec, name="web-1")
     with pytest.raises(StalledError):
         user.wait_until("web-1")
-    user.wait_until("web-1", asked=user.retry_vm("web-1"))
+    told: list[str] = []
+    user.wait_until("web-1", asked=user.retry_vm("web-1"), progress=lambda vm: told.append(standing(vm).reason))
+    assert (told[0], told[-1], len(told)) == ("InvalidSpec", "Active", len(set(told)))
 
 
 def test_the_five_lines_of_the_manual_work_as_they_stand(
