@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,10 @@ WORDS: dict[str, tuple[list[str], list[str], int]] = {
 def test_the_words_that_may_come_next(row: str) -> None:
     given, words, directive = WORDS[row]
     assert complete(given) == (words, directive)
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['rich'] = None; from stoker.osvm import run; sys.exit(run())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("Install the extra: pip install 'stoker[client]'\n")
