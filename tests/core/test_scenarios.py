@@ -212,6 +212,8 @@ PRESENT_ROWS: dict[str, Row] = {
         world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Claim, "Stuck", P),
     "an unrecorded stack that is going is waited for": (world(None, stack("DELETE_IN_PROGRESS")), Nothing, "InProgress", P),
     "an unfinished stack without an operation gets one": (world(None, stack("CREATE_FAILED")), Claim, "Claiming", P),
+    "a stack that once worked needs no create": (world(active(), stack("UPDATE_FAILED")), Nothing, "StackFailed", B),
+    "nor does one that somebody else could not delete": (world(active(), stack("DELETE_FAILED")), Nothing, "StackFailed", B),
     "a failed create is recorded with the resource's reason": (
         world(None, stack("CREATE_FAILED", reason=NO_HOST), operations=(ACCEPTED,)), Settle, "NoValidHost", B),
     "a failed stack stays until the next try": (world(None, stack("CREATE_FAILED"), operations=(WAITING,)), Nothing, "NoValidHost", B),
