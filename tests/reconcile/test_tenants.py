@@ -12,8 +12,10 @@ import pytest
 
 from stoker.api.errors import ErrorCode
 from stoker.api.tenant import Tenant
+from stoker.kube.lease import LeaseLostError
 from stoker.openstack.base import CloudError, Project
 from stoker.reconcile.tenants import TenantRuntime
+from stoker.reconcile.trail import Said
 
 NO_PROJECT = cast(Project, None)
 """What these calls look at."""
@@ -62,3 +64,25 @@ async def test_a_call_that_is_cut_short_by_a_stop_stays_so(runtime: TenantRuntim
     answer.set()
     with pytest.raises(asyncio.CancelledError):
         await call
+
+
+async def test_what_a_call_does_not_foresee_is_a_fault_like_any_other(
+    runtime: TenantRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defect(_project: Project) -> None:
+        raise AttributeError("no such attribute")
+
+    with pytest.raises(CloudError) as found:
+        await runtime.run("list", NO_PROJECT, defect)
+    assert (found.value.fault.code, found.value.fault.definite) == (ErrorCode.UNKNOWN, False)
+    assert found.value.fault.message == "list: AttributeError"
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
+async def test_a_lost_lease_is_no_fault_of_the_cloud(runtime: TenantRuntime) -> None:
+    def lost() -> None:
+        raise LeaseLostError("the lease ran out")
+
+    runtime.may_act = lost
+    with pytest.raises(LeaseLostError):
+        await runtime.run("create", NO_PROJECT, lambda _: True, effect=Said())

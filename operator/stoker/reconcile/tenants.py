@@ -29,6 +29,7 @@ from stoker.core.stack import Listing, Unknown
 from stoker.core.tenancy import Preflight
 from stoker.openstack.base import CloudError, Project
 from stoker.reconcile.browsing import Browser
+from stoker.reconcile.calls import foreseen, is_stopping
 from stoker.reconcile.clouds import CloudRuntime
 from stoker.reconcile.server_watch import ServerWatch
 from stoker.reconcile.snapshot import Snapshot
@@ -212,7 +213,7 @@ class TenantRuntime:
         def run() -> Result:
             if effect is not None:
                 self.may_act()  # here, since waiting for a thread may have outlasted the lease
-            return function(project)
+            return foreseen(name, function, project)
 
         try:
             result = await asyncio.get_running_loop().run_in_executor(self.threads, run)
@@ -223,7 +224,7 @@ class TenantRuntime:
             raise
         except BaseException as error:
             self.cloud.unsure()
-            if self._ended and isinstance(error, asyncio.CancelledError) and not _is_stopping():
+            if self._ended and isinstance(error, asyncio.CancelledError) and not is_stopping():
                 raise self._gone() from None  # its threads' end cancelled it, and nobody its caller
             raise
         else:
@@ -285,9 +286,3 @@ class TenantRuntime:
             self.wake_all(self.tenant.metadata.name)
         for vm_id in changed | self.moving:
             self.wake(vm_id)
-
-
-def _is_stopping() -> bool:
-    """Tell whether somebody cancels the task that asks."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
