@@ -185,7 +185,7 @@ def _ask_the_catalog(world: World, decision: Decision, browser: Browser) -> None
 
 def _first_active(world: World, written: dict[str, Any]) -> None:
     """Record how long the VM took, when this status is the first that says Active."""
-    made, status = world.vm.metadata.creation_timestamp, written["status"]
+    made, status = world.vm.metadata.creation_timestamp, written.get("status") or {}
     if made and status.get("activeAt") and world.vm.status.active_at is None:
         template = (status.get("stack") or {}).get("templateVersion") or ""
         metrics.observe_active((world.now - made).total_seconds(), template)
