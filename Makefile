@@ -56,9 +56,8 @@ run: setup ## Run the operator against the local environment, with the rights it
 .PHONY: test
 test: setup ## Run all tests, on a real API server and a real OpenStack
 	$(ENV) up
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage combine --quiet
+	$(ENV) up second
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='*/stoker/core/*' --fail-under=100
 
