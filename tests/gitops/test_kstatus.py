@@ -64,3 +64,10 @@ def test_a_tenant_is_current_when_it_is_ready_and_failed_when_it_is_stalled(ksta
     calls = {"Stalled": "Failed", "Reconciling": "InProgress", "": "Current"}
     assert kstatus([tenant(seen, 3) for seen, *_ in SEEN.values()]) == [calls[row[3]] for row in SEEN.values()]
     assert set(kstatus([tenant(seen, 4) for seen, *_ in SEEN.values()])) == {"InProgress"}, "edited since"
+
+
+def test_a_cloud_that_no_tenant_uses_holds_nobody_up_once_its_spec_was_seen(kstatus: Any) -> None:
+    """What is written of it is in tests/reconcile/test_reports.py."""
+    cloud = {"apiVersion": "stoker.dev/v1alpha1", "kind": "Cloud", "metadata": {"name": "main", "generation": 2}}
+    statuses = [{"observedGeneration": -1}, {"observedGeneration": 1}, {"observedGeneration": 2}]
+    assert kstatus([{**cloud, "status": status} for status in statuses]) == ["InProgress", "InProgress", "Current"]

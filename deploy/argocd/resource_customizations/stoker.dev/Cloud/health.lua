@@ -1,4 +1,4 @@
--- A status that follows kstatus: observedGeneration, and the conditions Ready, Reconciling and Stalled.
+-- A status that follows kstatus: observedGeneration, and the conditions Ready and Reconciling.
 local health = { status = "Progressing", message = "Waiting for Stoker to look at it" }
 
 -- It is -1 before the first look, which is the default in the CRD, and older than the object after an edit.
@@ -6,26 +6,15 @@ if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation
   return health
 end
 
-local found = {}
+-- Nobody calls a Cloud before a Tenant uses it, and a Tenant in a later sync wave must not wait for that.
+health.status = "Healthy"
+health.message = "No Tenant uses it yet"
 for _, condition in ipairs(obj.status.conditions or {}) do
-  found[condition.type] = condition
-end
-
-local said = found.Ready
-if said ~= nil then
-  health.message = said.reason .. ": " .. said.message
-end
-if found.Stalled ~= nil and found.Stalled.status == "True" then
-  -- A person holds a paused VM back and lets it go on; whatever else stalls is wrong and waits for a change.
-  if found.Stalled.reason == "Paused" then
-    health.status = "Suspended"
-  else
-    health.status = "Degraded"
+  if condition.type == "Ready" then
+    health.message = condition.reason .. ": " .. condition.message
+    if condition.status ~= "True" then
+      health.status = "Progressing"
+    end
   end
-elseif found.Reconciling ~= nil and found.Reconciling.status == "True" then
-  health.status = "Progressing"
-elseif said ~= nil and said.status == "True" then
-  -- A VM that is stopped as its spec asks is Ready: Suspended would hold up every later sync wave.
-  health.status = "Healthy"
 end
 return health
