@@ -82,16 +82,17 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, Argo CD's files, docs/states.md, the picture in docs/architecture.md
+generate: setup ## Write what is generated from the code: crds/, files for Argo CD, docs/states.md, the picture in docs/architecture.md
 	$(BIN)/stoker crds --output crds
 	$(BIN)/python deploy/argocd/argocd_config.py
 	PYTHONPATH=deploy/local:tests $(BIN)/python -m support.gitops_states
+	$(BIN)/stoker templates heat_templates/ubuntu-basic@v1.yaml > deploy/examples/gitops/platform/templates/ubuntu-basic.v1.yaml
 	$(BIN)/python -m stoker.core.describe > docs/states.md
 	$(BIN)/python docs/draw_imports.py
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds deploy/argocd docs/states.md docs/architecture.md
+	git diff --exit-code -- crds deploy/argocd deploy/examples docs/states.md docs/architecture.md
 
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'

@@ -1,3 +1,5 @@
+// Argo CD, pinned, with what its own go.mod requires and replaces; `localenv/gotools.py` builds main.go.
+// To upgrade: take go.mod and go.sum of the new version, name this module, require argo-cd itself, then `go build -mod=mod .`.
 module stoker.local/argocd
 
 go 1.25.5

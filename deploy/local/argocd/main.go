@@ -1,4 +1,4 @@
-// Argo CD's application controller and repo server, and the Redis they talk through, as one program for `make gitops`.
+// Argo CD's application controller and repo server, and the Redis they talk through, as one program.
 package main
 
 import (

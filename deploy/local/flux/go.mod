@@ -1,3 +1,5 @@
+// The kustomize-controller of Flux, pinned, with what its own go.mod requires; `localenv/gotools.py` builds it.
+// To upgrade: as in ../argocd, without the replacement of its api.
 module stoker.local/flux
 
 go 1.26.0
