@@ -30,8 +30,6 @@ PACKAGES = {
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
     "kstatus": ".",
-    "argocd": ".",
-    "flux": "github.com/fluxcd/kustomize-controller",
 }
 """Program → the Go package of its `main`."""
 

@@ -1,4 +1,4 @@
-"""Programs in Go that a check needs beside the control plane: kstatus, Argo CD and Flux.
+"""Programs in Go that a check needs beside the control plane: kstatus.
 
 Each is a Go module next to this package, which pins it; the cache keeps what was built of just these files.
 """
