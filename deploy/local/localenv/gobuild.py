@@ -30,6 +30,7 @@ PACKAGES = {
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
     "kstatus": ".",
+    "helm": "helm.sh/helm/v4/cmd/helm",
 }
 """Program → the Go package of its `main`."""
 
