@@ -53,8 +53,12 @@ def test_the_operator_s_rights_are_those_that_stoker_check_asks_for(helm: Helm) 
 
 def test_of_secrets_the_operator_gets_those_of_its_own_namespace_and_lists_none(helm: Helm) -> None:
     objects = helm.render()
-    bound = {item["roleRef"]["name"] for item in of_kind(objects, "ClusterRoleBinding")}
-    assert bound == {"stoker-operator"}
+    bound = {
+        (item["roleRef"]["name"], subject["kind"])
+        for item in of_kind(objects, "ClusterRoleBinding")
+        for subject in item["subjects"]
+    }
+    assert bound == {("stoker-operator", "ServiceAccount"), ("stoker-catalog", "Group")}
     for role in of_kind(objects, "ClusterRole"):
         assert role["metadata"]["name"] == "stoker-userdata" or not {r for r in rights(role) if r[1] == "secrets"}
     assert {right for right in rights(of_kind(objects, "Role")[0]) if right[1] == "secrets"} == {("", "secrets", "get")}
@@ -72,6 +76,8 @@ def test_nobody_gets_clouds_tenants_or_secrets_from_an_aggregated_role(helm: Hel
     assert {resource for _, resource, _ in given["view"]} == {"virtualmachines", "virtualmachineoperations"}
     assert {verb for _, _, verb in given["view"]} == {"get", "list", "watch"}
     assert given["admin"] == {("stoker.dev", "virtualmachines", "unprotect")}
+    (everybody,) = of_kind(helm.render(), "ClusterRole", "stoker-catalog")
+    assert {resource for _, resource, _ in rights(everybody)} == {"virtualmachinetemplates"}
 
 
 def test_aggregation_can_be_left_to_the_cluster_s_admin(helm: Helm) -> None:

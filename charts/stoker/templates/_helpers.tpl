@@ -36,8 +36,10 @@ labels:
 {{- $_ := set .object.metadata "namespace" .root.Release.Namespace }}
 {{- end }}
 {{- range .object.subjects }}
+{{- if eq .kind "ServiceAccount" }}
 {{- $_ := set . "name" $.root.Values.serviceAccount.name }}
 {{- $_ := set . "namespace" $.root.Release.Namespace }}
+{{- end }}
 {{- end }}
 {{- with .annotations }}
 {{- $_ := set $.object.metadata "annotations" . }}
