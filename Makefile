@@ -60,9 +60,8 @@ helm: ## Find or build the Helm that the tests of the chart use
 .PHONY: test
 test: setup helm ## Run all tests, on a real API server and a real OpenStack
 	$(ENV) up
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage combine --quiet
+	$(ENV) up second
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='*/stoker/core/*' --fail-under=100
 
@@ -86,9 +85,12 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, docs/states.md, docs/metrics.md, the picture in docs/architecture.md
+generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, files for Argo CD, docs/states.md, docs/metrics.md, the picture in docs/architecture.md
 	$(BIN)/stoker crds --output crds
 	$(BIN)/python charts/write_chart.py
+	$(BIN)/python deploy/argocd/argocd_config.py
+	PYTHONPATH=deploy/local:tests $(BIN)/python -m support.gitops_states
+	$(BIN)/stoker templates heat_templates/ubuntu-basic@v1.yaml > deploy/examples/gitops/platform/templates/ubuntu-basic.v1.yaml
 	$(BIN)/python -m stoker.core.describe > docs/states.md
 	$(BIN)/python -m stoker.metrics.describe > docs/metrics.md
 	$(BIN)/python docs/draw_imports.py
@@ -99,7 +101,7 @@ manifests: setup helm ## Write deploy/operator.yaml from the chart
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds charts docs/states.md docs/metrics.md docs/architecture.md
+	git diff --exit-code -- crds charts deploy/argocd deploy/examples docs/states.md docs/metrics.md docs/architecture.md
 
 .PHONY: screens
 screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator

@@ -18,6 +18,7 @@ ACCEPTED, FAILED = AttemptOutcome.ACCEPTED, AttemptOutcome.FAILED
 
 @pytest.fixture(autouse=True)
 def _nothing_counted() -> Iterator[None]:
+    metrics.OPERATIONS.clear()
     yield
     metrics.OPERATIONS.clear()
 
