@@ -215,6 +215,21 @@ async def test_a_vm_that_comes_back_before_the_deletion_keeps_its_stack(sweeping
     assert sweeping.asked("DELETE") == 0
 
 
+async def test_a_live_vm_s_recorded_stack_stays_whatever_vm_its_tags_name(sweeping: Sweeping) -> None:
+    """Somebody in the project may change a stack's tags."""
+    stack = sweeping.stack("nobody")
+    sweeping.tenant("Delete", stack)
+    owner = {**vm("web"), "status": {"stack": {"id": stack}}}
+    sweeping.store.answers[VMS] = [listed(owner)]
+    await sweeping.sweep(3)
+    sweeping.store.answers[VMS] = [listed(), listed(), listed(owner)]
+    await sweeping.sweep(3)
+    assert sweeping.stacks() == ["nobody"]
+    sweeping.live("web")
+    await sweeping.sweep(4)
+    assert sweeping.stacks() == []
+
+
 async def test_a_policy_that_is_taken_back_before_the_deletion_holds(sweeping: Sweeping) -> None:
     sweeping.live()
     orphan = sweeping.stack("lost")

@@ -88,6 +88,7 @@ class Sweeper:
             stacks=seen.listing.stacks,
             vm_ids=seen.vm_ids,
             recorded=seen.recorded,
+            held=seen.held,
             operations=seen.operations,
             marks=seen.marks,
             now=datetime.now(UTC).replace(microsecond=0),
