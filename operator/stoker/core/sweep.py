@@ -110,7 +110,7 @@ def sweep(world: SweepWorld) -> Sweep:
     due = [Doomed(stack, Why.LATE_CREATE) for stack in ownerless if stack.id in late & world.seen_before]
     due += _due(world, ownerless, since, late, confirmed if halted else None)
     present = {stack.id for stack in world.stacks}
-    kept = present | {tag_value(stack.tags, "stoker-vm") or "" for stack in world.stacks}
+    kept = present | {str(tag_value(stack.tags, "stoker-vm")) for stack in world.stacks}
     return Sweep(
         ownerless=frozenset(stack.id for stack in ownerless),
         orphans=tuple(orphans),
