@@ -60,9 +60,8 @@ helm: ## Find or build the Helm that the tests of the chart use
 .PHONY: test
 test: setup helm ## Run all tests, on a real API server and a real OpenStack
 	$(ENV) up
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage combine --quiet
+	$(ENV) up second
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='*/stoker/core/*' --fail-under=100
 

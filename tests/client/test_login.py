@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import yaml
 from localenv.settings import LocalSettings
 from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.client import Client, StokerError
+from stoker.client import Client, StokerError, VirtualMachineSpec
 from stoker.client.reader import read
+from support.forwarder import Forwarder
+from support.users import Desk
 
 
 def config_of(local: LocalSettings, name: str) -> dict[str, Any]:
@@ -51,6 +54,28 @@ def test_the_namespace_is_the_context_s_unless_another_is_given(local: LocalSett
     file = written(tmp_path, config)
     with Client(kubeconfig=file) as by_context, Client("mine", kubeconfig=file) as given:
         assert (by_context.namespace, given.namespace) == ("of-the-context", "mine")
+
+
+@pytest.mark.kubernetes
+def test_a_wait_outlives_an_api_server_that_is_away_for_a_moment(
+    desk: Desk, spec: VirtualMachineSpec, tmp_path
+) -> None:
+    desk.create("alice")
+    config = config_of(desk.settings, "kubeconfig-alice")
+    cluster = config["clusters"][0]["cluster"]
+    road = Forwarder(int(cluster["server"].rpartition(":")[2]))
+    cluster["server"] = f"https://127.0.0.1:{road.port}"
+
+    def away(_: VirtualMachine) -> None:
+        """While nobody is reached, the VM changes; then the road is mended."""
+        road.cut()
+        desk.patch("alice", {"spec": {"flavor": "m1.small"}})
+        threading.Timer(0.5, road.mend).start()
+
+    with Client(desk.namespace, kubeconfig=written(tmp_path, config)) as client:
+        found = client.wait_until("web-1", lambda vm: vm.spec.flavor == "m1.small", progress=away, timeout=60)
+    assert found.spec.flavor == "m1.small"
+    road.cut()
 
 
 def test_an_api_server_that_does_not_answer_is_said(tmp_path) -> None:

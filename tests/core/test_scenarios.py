@@ -786,6 +786,8 @@ def test_a_quota_without_room_is_told_with_the_rest_and_a_flavor_that_nobody_kno
     assert full.requeue_after is not None, "a flavor that is made wakes nobody"
     unsized = Denied(Fault(ErrorCode.FLAVOR_NOT_FOUND, "its size is not known"))
     assert "its size" not in decide(world(findings=UNKNOWN_NAME, quota=unsized)).message
+    assert decide(world(quota=unsized)).wants == {Part.FLAVORS}, "nobody else asks for a size that could not be read"
+    assert decide(world(quota=NO_ROOM)).wants == frozenset()
 
 
 def test_what_is_waited_for_is_asked_for() -> None:

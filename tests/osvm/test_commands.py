@@ -156,6 +156,11 @@ def test_kubectl_finds_the_plugin_and_its_completion(alice: Shell, desk: Desk, t
     command = ["kubectl", "osvm", "list", "-n", desk.namespace, "-o", "name"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "virtualmachine.stoker.dev/web-1\n"
+    piped = subprocess.run(
+        ["sh", "-c", f"kubectl osvm list -n {desk.namespace} | true; kubectl osvm list -n {desk.namespace} | head -n 1"],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (piped.stdout.split()[:2], piped.stderr) == (["NAME", "READY"], "")
     command = ["kubectl", "__complete", "osvm", "describe", *alice.login, "w"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["web-1", ":4"]

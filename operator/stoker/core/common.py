@@ -65,12 +65,14 @@ def parked(world: World) -> Decision | None:
         message = "Waiting for a look at what the cloud offers."
         return Decision(Nothing(), Reason.LOOKING, message, requeue_after=LOOK_AGAIN, wants=findings.wanted)
     faults = [*([world.admission] if isinstance(world.admission, Fault) else []), *findings.faults]
+    wants = findings.wanted
     if isinstance(quota, Denied) and quota.fault.code not in {fault.code for fault in faults}:
         faults.append(quota.fault)
+        wants |= OUTDATED.get(quota.fault.code, frozenset())  # else a failed read would hold it for minutes
     if faults:
         fault = together(faults)
         woken = (fault.code, *fault.also) == (ErrorCode.QUOTA_EXCEEDED,)
-        return replace(trouble(fault, after=None if woken else LOOK_AGAIN), wants=findings.wanted)
+        return replace(trouble(fault, after=None if woken else LOOK_AGAIN), wants=wants)
     if isinstance(quota, Unjudged):
         return progress(Nothing(), Reason.RESERVING, "Waiting for a place in the Tenant's quota.", moving=False)
     return None
