@@ -23,9 +23,11 @@ class Simulator:
     `do(Control.method, …)` runs in the server's thread and returns what the method returns, so no lock is needed.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, *outer: Any) -> None:
-        """`outer` are aiohttp middlewares that every request passes first."""
-        self._host, self._port, self._outer = host, port, outer
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._host, self._port = host, port
+        self.outer: list[Any] = []
+        """aiohttp middlewares that every request passes first; for who starts it."""
+
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
         self._stop = asyncio.Event()
@@ -88,7 +90,7 @@ class Simulator:
             self._loop.close()
 
     async def _serve(self) -> None:
-        runner = await start(self.control, self._host, self._port, *self._outer)
+        runner = await start(self.control, self._host, self._port, *self.outer)
         self.url = f"http://{self._host}:{runner.addresses[0][1]}"
         self._started.set()
         await self._stop.wait()

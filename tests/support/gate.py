@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,9 +58,6 @@ class Gate:
 
     def __init__(self) -> None:
         self.watched: dict[str, Watched] = {}
-        self.late: dict[str, list[str]] = defaultdict(list)
-        """Calls of a dead operator that came after it was known to be dead; there must be none."""
-
         self._died = asyncio.Event()
 
     def watch(self, vm: str, point: Point | None = None) -> None:
@@ -144,7 +140,7 @@ class ApiServerProxy:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         async with self._session.request(
             request.method, f"{self._server}{request.raw_path}",
-            data=await request.read(), headers=headers, allow_redirects=False,
+            data=await request.read() or None, headers=headers, allow_redirects=False,
         ) as upstream:  # fmt: skip
             kept = {name: value for name, value in upstream.headers.items() if name.lower() not in HOP_BY_HOP}
             if "watch" not in request.query:
