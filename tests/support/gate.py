@@ -107,7 +107,7 @@ class Gate:
 
 
 class ApiServerProxy:
-    """The real API server behind the gate, on a free port, for whoever uses the kubeconfig that `open` writes."""
+    """The real API server behind the gate, on a free port, for whoever uses its kubeconfig."""
 
     def __init__(self, kubeconfig: Path, middleware: Any) -> None:
         self._config = yaml.safe_load(kubeconfig.read_text())
@@ -118,8 +118,8 @@ class ApiServerProxy:
         self._app = web.Application(client_max_size=16 * 1024 * 1024, middlewares=[middleware])
         self._app.router.add_route("*", "/{path:.*}", self._forward)
 
-    async def open(self, kubeconfig: Path) -> None:
-        """Listen, and write the kubeconfig that leads here."""
+    async def open(self) -> None:
+        """Listen."""
         self._session = aiohttp.ClientSession(
             auto_decompress=False, trust_env=False,
             connector=aiohttp.TCPConnector(ssl=self._tls, limit=0), timeout=aiohttp.ClientTimeout(total=None),
@@ -127,9 +127,12 @@ class ApiServerProxy:
         self._runner = web.AppRunner(self._app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+
+    def kubeconfig(self) -> str:
+        """Return a kubeconfig with the same user that leads here."""
         server = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         clusters = [{**self._config["clusters"][0], "cluster": {"server": server}}]
-        kubeconfig.write_text(yaml.safe_dump({**self._config, "clusters": clusters}))
+        return yaml.safe_dump({**self._config, "clusters": clusters})
 
     async def close(self) -> None:
         await self._runner.cleanup()

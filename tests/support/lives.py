@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +14,7 @@ from aiohttp import web
 from simulator.control import Control
 from simulator.local import Simulator
 from simulator.state import Cloud
+from support.apiserver import DryRun
 from support.cluster import wait_until
 from support.gate import Gate, Point
 from support.simulated_cluster import SimulatedCluster
@@ -35,6 +36,12 @@ class Life:
     """What a VM goes through; the gate watches from the moment that `after` is asked for."""
 
     name: str
+    operation: str
+    """The type of the operation that ends it."""
+
+    calls: tuple[str, ...]
+    """What changes something on the way, in order; statuses are left out, since how many are worth writing varies."""
+
     before: Spec | None = None
     """The spec that it is made with, and comes to rest with, before; None when the life begins with its making."""
 
@@ -49,7 +56,7 @@ class Life:
     loses_server: bool = False
 
 
-MADE = Life("made")
+MADE = Life("made", "Create", ())
 """A VM that was made, and of which nothing more was asked."""
 
 
@@ -89,8 +96,8 @@ class End:
 class Lives:
     """A namespace whose VMs live such lives behind a gate."""
 
-    def __init__(self, cluster: SimulatedCluster, gate: Gate) -> None:
-        self._cluster, self._gate = cluster, gate
+    def __init__(self, cluster: SimulatedCluster, gate: Gate, server: DryRun) -> None:
+        self._cluster, self._gate, self._server = cluster, gate, server
         self._simulator: Simulator = cluster.project.simulator
 
     def prepare(self, actors: Sequence[Actor]) -> None:
@@ -127,43 +134,47 @@ class Lives:
 
     def end(self, actors: Sequence[Actor]) -> None:
         """Delete the VMs, and see that none left anything."""
-        there = {vm["metadata"]["name"] for vm in self._cluster.vms()}
-        if left := [actor.name for actor in actors if actor.name in there]:
-            self._cluster.delete(*left)
         names = {actor.name for actor in actors}
-        wait_until("the VMs to be gone", lambda: not names & {vm["metadata"]["name"] for vm in self._cluster.vms()})
-        assert [self._end(actor)[1:3] for actor in actors] == [([], [])] * len(actors)
+        if there := names & self._vms().keys():
+            self._cluster.delete(*there)
+        wait_until("the VMs to be gone", lambda: not names & self._vms().keys())
+        assert [self._left(actor) for actor in actors] == [([], [])] * len(actors)
 
     def held(self, actor: Actor) -> bool:
         return self._gate.watched[actor.name].held
 
     def restless(self, actors: Sequence[Actor]) -> dict[Actor, str]:
         """Return the actors that are still on their way, and what their VMs say."""
-        vms = {vm["metadata"]["name"]: vm for vm in self._cluster.vms()}
-        going = {o["spec"]["vmName"] for o in self._cluster.operations() if not _is_over(o)}
+        vms, ended = self._vms(), self._operations()
         return {
             actor: _said(vms.get(actor.name))
             for actor in actors
-            if actor.name in going or not _is_at_rest(vms.get(actor.name), actor.life)
+            if not _are_over(ended[actor.name], actor.life) or not _is_at_rest(vms.get(actor.name), actor.life)
         }
 
-    def outcome(self, actor: Actor) -> End:
-        """Return how the life ended."""
-        vm, stacks, servers = self._end(actor)
-        operations = {
-            o["spec"]["type"]: o["status"]["state"]
-            for o in self._cluster.operations()
-            if o["spec"]["vmName"] == actor.name
-        }
-        seen = self._gate.watched[actor.name]
-        effects = Counter(call for call in seen.done if call.split()[1] in CLOUD)
-        return End(vm, stacks, servers, operations, effects, list(seen.asked))
+    def outcomes(self, actors: Sequence[Actor]) -> dict[Actor, End]:
+        """Return how each life ended."""
+        vms, operations, ends = self._vms(), self._operations(), {}
+        for actor in actors:
+            seen = self._gate.watched[actor.name]
+            effects = Counter(call for call in seen.done if call.split()[1] in CLOUD)
+            shown = _shown(vms.get(actor.name))
+            ends[actor] = End(shown, *self._left(actor), operations[actor.name], effects, list(seen.asked))
+        return ends
 
-    def _end(self, actor: Actor) -> tuple[dict[str, Any], list[tuple[str, str]], list[str]]:
-        return (
-            _shown(self._cluster.vm(actor.name)),
-            *self._simulator.do(partial(_left, project=self._cluster.project.id, name=actor.name)),
-        )
+    def _vms(self) -> dict[str, dict[str, Any]]:
+        return {vm["metadata"]["name"]: vm for vm in self._server.items(self._cluster.name, "virtualmachines")}
+
+    def _operations(self) -> dict[str, dict[str, str]]:
+        """Return the VM's name → type → state of its operation; no life has two of a type."""
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for operation in self._server.items(self._cluster.name, "virtualmachineoperations"):
+            spec = operation["spec"]
+            found[spec["vmName"]][spec["type"]] = operation["status"].get("state", "")
+        return found
+
+    def _left(self, actor: Actor) -> tuple[list[tuple[str, str]], list[str]]:
+        return self._simulator.do(partial(_left, project=self._cluster.project.id, name=actor.name))
 
     def _asked(self, actor: Actor) -> dict[str, Any]:
         life = actor.life
@@ -184,8 +195,8 @@ class Lives:
             self._cluster.kubectl("apply", "-f", "-", text=json.dumps(whole))
 
 
-def _is_over(operation: dict[str, Any]) -> bool:
-    return operation.get("status", {}).get("state") in ("Succeeded", "Failed")
+def _are_over(operations: dict[str, str], life: Life) -> bool:
+    return life.operation in operations and set(operations.values()) <= {"Succeeded", "Failed"}
 
 
 def _ready(vm: dict[str, Any] | None) -> dict[str, Any]:
@@ -204,7 +215,8 @@ def _is_at_rest(vm: dict[str, Any] | None, life: Life) -> bool:
     asked = vm["metadata"].get("annotations", {}).get("stoker.dev/restart")
     applied = status.get("observedGeneration") == status.get("appliedGeneration") == newest
     drifted = any(c["type"] == "Drifted" for c in status.get("conditions", []))
-    return applied and not drifted and _ready(vm).get("status") == "True" and status.get("restartID") == asked
+    agreed = status.get("powerState") == vm["spec"].get("powerState", "Running") and status.get("restartID") == asked
+    return applied and agreed and not drifted and _ready(vm).get("status") == "True"
 
 
 def _shown(vm: dict[str, Any] | None) -> dict[str, Any]:
