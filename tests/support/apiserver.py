@@ -44,6 +44,17 @@ class DryRun:
         found: list[dict[str, Any]] = answer.json()["items"]
         return found
 
+    def send(self, plural: str, text: str) -> tuple[int, str]:
+        """Send text as an object of ours in the namespace default; return status and answer, whatever they are."""
+        answer = self._session.post(
+            f"{self._server}/apis/{API_VERSION}/namespaces/default/{plural}",
+            params={"dryRun": "All", "fieldValidation": "Strict"},
+            data=text.encode(),
+            headers={"Content-Type": "application/json"},
+            timeout=TIMEOUT,
+        )
+        return answer.status_code, answer.text
+
     def create(self, kind: Kind, name: str, spec: Any) -> str:
         """Return why the API server refuses the object, or nothing when it would take it."""
         namespace = "/namespaces/default" if kind.namespaced else ""
