@@ -79,8 +79,9 @@ def test_a_forged_stack_id_in_a_status_costs_nobody_a_stack(
 def test_a_finalizer_an_owner_and_a_thousand_labels_of_somebody_s_are_left_alone(
     simulated: SimulatedCluster, operator: OperatorThread
 ) -> None:
-    owner = json.loads(simulated.kubectl("get", "configmap", "kube-root-ca.crt", "-n", simulated.name, "-o", "json"))
-    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt", "uid": owner["metadata"]["uid"]}
+    simulated.kubectl("create", "configmap", "owner", "-n", simulated.name)
+    uid = simulated.kubectl("get", "configmap", "owner", "-n", simulated.name, "-o", "jsonpath={.metadata.uid}")
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
     labels = {f"label-{number}": "x" * 63 for number in range(1000)}
     apply(
         simulated, simulated.manifest("web-1"), finalizers=[FINALIZER], ownerReferences=[reference], labels=labels
