@@ -145,13 +145,17 @@ class Cluster(Generic[Of]):
         return next(found, {"status": "", "reason": "", "message": ""})
 
     def wait_active(self, *names: str) -> None:
-        """Wait until the named VMs are Active."""
+        """Wait until the named VMs are Active; a failure says what each of them says."""
 
         def active() -> bool:
             phases = {vm["metadata"]["name"]: vm.get("status", {}).get("phase") for vm in self.vms()}
             return all(phases.get(name) == "Active" for name in names)
 
-        wait_until(f"{', '.join(names)} to be Active", active)
+        try:
+            wait_until(f"{', '.join(names)} to be Active", active)
+        except AssertionError as error:
+            error.add_note("\n".join(f"{name}: {self.condition(name)}" for name in names))
+            raise
 
     def wait_reason(self, reason: str, name: str = "web-1") -> dict[str, Any]:
         """Wait until Ready has that reason, and return the condition."""
