@@ -71,7 +71,7 @@ class Gatherer:
             vm=vm,
             identity=Identity(
                 self._cluster,
-                runtime.tenant.spec.project_id if runtime else "",
+                runtime.tenant.spec.project_id if runtime else _project_of(vm),
                 vm_id,
                 vm.metadata.namespace,
                 vm.metadata.name,
@@ -144,6 +144,11 @@ class Gatherer:
 
 
 _NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "the namespace has no Tenant")
+
+
+def _project_of(vm: VirtualMachine) -> str:
+    """Return the project that the VM's stack is known to be in, for the records of a VM without a Tenant of it."""
+    return (vm.status.stack.project_id if vm.status.stack else None) or ""
 
 
 def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None, server: ServerLook | Unknown | None) -> bool:
