@@ -85,13 +85,14 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, files for Argo CD, docs/states.md, the picture in docs/architecture.md
+generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, files for Argo CD, docs/states.md, docs/metrics.md, the picture in docs/architecture.md
 	$(BIN)/stoker crds --output crds
 	$(BIN)/python charts/write_chart.py
 	$(BIN)/python deploy/argocd/argocd_config.py
 	PYTHONPATH=deploy/local:tests $(BIN)/python -m support.gitops_states
 	$(BIN)/stoker templates heat_templates/ubuntu-basic@v1.yaml > deploy/examples/gitops/platform/templates/ubuntu-basic.v1.yaml
 	$(BIN)/python -m stoker.core.describe > docs/states.md
+	$(BIN)/python -m stoker.metrics.describe > docs/metrics.md
 	$(BIN)/python docs/draw_imports.py
 
 .PHONY: manifests
@@ -100,7 +101,7 @@ manifests: setup helm ## Write deploy/operator.yaml from the chart
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds charts deploy/argocd deploy/examples docs/states.md docs/architecture.md
+	git diff --exit-code -- crds charts deploy/argocd deploy/examples docs/states.md docs/metrics.md docs/architecture.md
 
 .PHONY: screens
 screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator

@@ -144,7 +144,7 @@ class Directory:
             look.cancel()
             await asyncio.gather(look, return_exceptions=True)
         runtime.cloud.tenants.pop(name, None)
-        metrics.observe_expiry(name, None)
+        metrics.forget_tenant(name)
         await runtime.stop()
 
     async def _refresh_tenant(self, name: str) -> None:

@@ -37,6 +37,7 @@ from stoker.core.actions import (
 from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
+from stoker.core.inputs import Inputs
 from stoker.core.stack import Candidate, Plan, Preview, Resources
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
@@ -117,8 +118,10 @@ class Effects:
             case Settle():
                 known = next(o for o in world.operations if o.metadata.name == action.operation)
                 _replace(memory, await self._objects.settle(action, known, _now()))
+                metrics.observe_operation(action, known, _template(world))
             case Retain():
                 _replace(memory, await self._objects.retain(world.vm, action, _now()))
+                metrics.observe_operation(action, None, _template(world))
 
     async def _claim(self, world: World, claim: Claim, memory: VmMemory) -> None:
         known = next((o for o in world.operations if o.metadata.name == claim.operation), None)
@@ -239,6 +242,12 @@ class Effects:
             finally:
                 memory.effects += name == "delete"
                 memory.last_effect = time.monotonic()
+
+
+def _template(world: World) -> str:
+    """Return the template version that is asked for, else the one that the stack has."""
+    kept, asked = world.vm.status.stack, world.admission
+    return asked.template_version if isinstance(asked, Inputs) else (kept and kept.template_version) or ""
 
 
 def _is_gone(server_id: str, project: Project) -> bool:

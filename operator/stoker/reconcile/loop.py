@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -161,6 +162,7 @@ class Reconciler:
         if written is None:
             return
         metrics.observe_write("status")
+        _first_active(world, written)
         self._cache.store(written)
         await self._events.tell(vm, decision)
 
@@ -179,6 +181,14 @@ def _ask_the_catalog(world: World, decision: Decision, browser: Browser) -> None
         case Claim(spec=spec) if spec.type is OperationType.CREATE:
             need = need_of(world.vm.spec, browser.catalog or Catalog())
             browser.promises.make(world.identity.id, need, world.clock)
+
+
+def _first_active(world: World, written: dict[str, Any]) -> None:
+    """Record how long the VM took, when this status is the first that says Active."""
+    made, status = world.vm.metadata.creation_timestamp, written.get("status") or {}
+    if made and status.get("activeAt") and world.vm.status.active_at is None:
+        template = (status.get("stack") or {}).get("templateVersion") or ""
+        metrics.observe_active((world.now - made).total_seconds(), template)
 
 
 def _tell(world: World, decision: Decision) -> None:

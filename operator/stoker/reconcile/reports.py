@@ -70,7 +70,6 @@ class Reports:
         if runtime.preflight is None or isinstance(known, Fault):
             return old.credentials_expire_at, old.expiry_warned_days
         expires = known.replace(microsecond=0) if known else None
-        metrics.observe_expiry(tenant.metadata.name, expires.timestamp() if expires else None)
         if expires is None:
             return None, None
         warned = old.expiry_warned_days if expires == old.credentials_expire_at else None
