@@ -104,12 +104,12 @@ async def test_a_listing_wakes_whose_server_changed_or_is_not_there(acting: Acti
     acting.runtime.wake = woken.append
     watch = acting.runtime.watch
     acting.cloud.on("GET", SERVERS, *(Canned(200, body) for body in (LISTED, LISTED, HALTED, NONE, NONE)))
-    assert watch.view("id-1", "vm-1") is None
+    assert watch.view("id-1", "vm-1", "Running") is None
     for expected in (["vm-1"], [], ["vm-1"], ["vm-1"], ["vm-1"]):
         woken.clear()
         await watch.list()
         assert woken == expected
-    seen = watch.view("id-1", "vm-1")
+    seen = watch.view("id-1", "vm-1", "Running")
     assert isinstance(seen, ServerLook)
     assert seen.server is None
 
@@ -124,16 +124,32 @@ async def test_a_listing_wakes_whose_server_changed_or_is_not_there(acting: Acti
     assert watch.awaited == set()
 
 
+@pytest.mark.parametrize("said", [None, "Stopped"])
+async def test_a_listing_wakes_whose_status_says_another_power_state(acting: Acting, said: str | None) -> None:  # noqa: F811
+    """What a process that died did not write, and what was seen before the server's id was known, is not left so."""
+    woken: list[str] = []
+    acting.runtime.wake, watch = woken.append, acting.runtime.watch
+    acting.cloud.on("GET", SERVERS, *(Canned(200, LISTED) for _ in range(3)))
+    await watch.list()
+    watch.view("id-1", "vm-1", said)
+    await watch.list()
+    assert woken == ["vm-1"]
+
+    watch.view("id-1", "vm-1", "Running")
+    await watch.list()
+    assert woken == ["vm-1"]
+
+
 async def test_a_failed_listing_keeps_the_last_one_until_it_is_stale(acting: Acting) -> None:  # noqa: F811
     watch = acting.runtime.watch
     acting.cloud.on("GET", SERVERS, Canned(503), Canned(200, LISTED), Canned(503))
     await watch.list()
-    assert isinstance(watch.view("id-1", "vm-1"), Unknown)
+    assert isinstance(watch.view("id-1", "vm-1", "Running"), Unknown)
     await watch.list()
     await watch.list()
-    seen = watch.view("id-1", "vm-1")
+    seen = watch.view("id-1", "vm-1", "Running")
     assert isinstance(seen, ServerLook)
     assert acting.runtime.servers is not None
     watch.servers = Servers(time.monotonic() - STALE, acting.runtime.servers.by_id)
-    stale = watch.view("id-1", "vm-1")
+    stale = watch.view("id-1", "vm-1", "Running")
     assert isinstance(stale, Unknown)

@@ -307,7 +307,7 @@ async def test_a_vm_that_vanished_or_moved_away_hurries_no_poller(sweeping: Swee
     for name in ("here", "moved", "gone"):
         sweeping.runtime.move(name, moving=True)
         sweeping.runtime.watch.await_look(name, awaited=True)
-        sweeping.runtime.watch.view("server", name)
+        sweeping.runtime.watch.view("server", name, None)
     await sweeping.sweep(1)
     watch = sweeping.runtime.watch
     assert (sweeping.runtime.moving, watch.awaited, set(watch.owners)) == ({"here"}, {"here"}, {"here"})

@@ -87,7 +87,7 @@ class Cluster(Generic[Of]):
         self.kubectl("delete", "osvm", "-n", self.name, "--all", "--wait=false")
         for vm in self.vms():
             self.patch(vm["metadata"]["name"], {"metadata": {"finalizers": None}})
-        for operation in self.operations():
+        for operation in (one for one in self.operations() if one["metadata"].get("finalizers")):
             self.kubectl(
                 "patch", "osvmop", operation["metadata"]["name"], "-n", self.name, "--type=merge",
                 "-p", json.dumps({"metadata": {"finalizers": None}}),

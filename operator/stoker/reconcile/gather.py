@@ -52,7 +52,7 @@ class Gatherer:
         kept = vm.status.stack.id if vm.status.stack else None
         outputs = memory.outputs[1] if memory.outputs and memory.outputs[0] in _ids(listing, kept) else None
         server_id = (outputs.server_id if outputs else None) or vm.status.server_id
-        server = runtime.watch.view(server_id, vm_id) if runtime and server_id else None
+        server = runtime.watch.view(server_id, vm_id, vm.status.power_state) if runtime and server_id else None
         if runtime and vm.metadata.deletion_timestamp:
             runtime.watch.forget(vm_id)
         settled = _looks_settled(vm, listing, server)
