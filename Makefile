@@ -93,6 +93,7 @@ generate: setup ## Write what is generated from the code: crds/, the chart's cop
 	$(BIN)/stoker templates heat_templates/ubuntu-basic@v1.yaml > deploy/examples/gitops/platform/templates/ubuntu-basic.v1.yaml
 	$(BIN)/python -m stoker.core.describe > docs/states.md
 	$(BIN)/python -m stoker.metrics.describe > docs/metrics.md
+	$(BIN)/python deploy/monitoring/write_dashboard.py
 	$(BIN)/python docs/draw_imports.py
 
 .PHONY: manifests
@@ -101,7 +102,7 @@ manifests: setup helm ## Write deploy/operator.yaml from the chart
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds charts deploy/argocd deploy/examples docs/states.md docs/metrics.md docs/architecture.md
+	git diff --exit-code -- crds charts deploy/argocd deploy/examples docs/states.md docs/metrics.md deploy/monitoring docs/architecture.md
 
 .PHONY: screens
 screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator
@@ -111,6 +112,11 @@ screens: setup ## Take the pictures of kubectl osvm for the docs, from a real ru
 .PHONY: alerts
 alerts: setup ## Check and test the alerts with the real promtool
 	PYTHONPATH=deploy/local $(BIN)/python -m localenv.promtool
+
+.PHONY: dashboard
+dashboard: setup ## Draw the dashboard for the docs, from a real run on the simulator and a real Prometheus
+	$(ENV) up kubernetes
+	$(BIN)/python docs/draw_dashboard.py
 
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'
