@@ -11,6 +11,7 @@ import contextlib
 import html
 import json
 import math
+import re
 import socket
 import subprocess
 import sys
@@ -36,7 +37,7 @@ from support.operator import OperatorProcess  # noqa: E402
 from support.simulated_cluster import SimulatedCluster, simulated_cluster  # noqa: E402
 
 PICTURE = ROOT / "docs" / "screens" / "dashboard.svg"
-SCRAPE, WINDOW = 2, "16s"
+SCRAPE, WINDOW = 2, "40s"
 """Seconds between scrapes, and Grafana's `$__rate_interval` for a run of minutes."""
 
 W, H, PAD = 400, 190, 34
@@ -107,7 +108,7 @@ def ask(url: str, panel: Panel, start: float, end: float) -> Series:
         for label, value in found["metric"].items():
             name = name.replace(f"{{{{{label}}}}}", value)
         points = [(float(at), float(value)) for at, value in found["values"]]
-        lines.append((name.replace("{{cloud}}", "").replace("{{tenant}}", ""), points))
+        lines.append((re.sub(r"{{\w+}}", "", name).strip() or "none", points))
     return sorted(lines, key=lambda line: -max((value for _, value in line[1] if math.isfinite(value)), default=0))
 
 
@@ -125,7 +126,7 @@ def chart(panel: Panel, lines: Series, start: float, end: float) -> str:
         parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         if number < MOST:
             x, y = 10 + number % 3 * 128, H - 36 + number // 3 * 15
-            parts.append(f'<text x="{x}" y="{y}" fill="{colour}" font-size="10">{html.escape(name[:24])}</text>')
+            parts.append(f'<text x="{x}" y="{y}" fill="{colour}" font-size="10">{html.escape(name[:20])}</text>')
     if not lines:
         parts.append(f'<text x="{W / 2 - 25}" y="{H / 2}" fill="#999">nothing</text>')
     return "".join(parts)

@@ -47,7 +47,7 @@ PANELS = (
     Panel("VMs billed, by plan", "short", "{{plan}}",
           "sum by (plan) (rate(stoker_usage_vm_seconds_total[$__rate_interval]))"),
     Panel("Clouds not called, tenants without access", "short", "{{cloud}}{{tenant}}",
-          "max by (cloud) (stoker_cloud_breaker_open) == 1 or max by (tenant) (stoker_tenant_connected) == 0"),
+          "max by (cloud) (stoker_cloud_breaker_open) == 1 or 1 - max by (tenant) (stoker_tenant_connected) > 0"),
 )  # fmt: skip
 """Grafana sets `$__rate_interval` to four scrapes at least."""
 

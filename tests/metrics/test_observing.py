@@ -41,6 +41,13 @@ def test_an_attempt_is_counted_when_it_ended(
     assert counted() == shown
 
 
+def test_an_attempt_that_failed_before_and_is_given_up_for_an_edit_or_a_deletion_is_not_a_second_failure() -> None:
+    known = operation(outcome=FAILED)
+    settle = Settle("web-1-create", OperationState.FAILED, FAILED, error=ErrorCode.NO_VALID_HOST)
+    metrics.observe_operation(settle, known, "t@v1")
+    assert counted() == [("Create", "Superseded", "t@v1", "NoValidHost")]
+
+
 def test_a_deletion_that_leaves_the_stack_is_counted_as_one_that_succeeded() -> None:
     metrics.observe_operation(Retain("x", operation(OperationType.DELETE).spec, "s1"), None, "")
     assert counted() == [("Delete", "Succeeded", "", "")]

@@ -76,7 +76,7 @@ TIME_TO_ACTIVE = Histogram(
 )
 OPERATIONS = Counter(
     "stoker_operations_total",
-    "Ended attempts of operations: Succeeded, Failed for good, or Retried, which failed and is tried again.",
+    "Ended attempts of operations: Succeeded, Failed for good, Retried when they failed and are tried again, or Superseded by an edit or a deletion after that.",
     ("type", "result", "template", "code"),
     registry=REGISTRY,
 )
@@ -131,8 +131,11 @@ def observe_operation(action: Settle | Retain, known: VirtualMachineOperation | 
 
     `known` is the operation as it was, None for one that is stored with its end; `template` is family@vN or empty.
     """
+    failed_before = known is not None and known.status.outcome is AttemptOutcome.FAILED
     if isinstance(action, Retain):
         kind, result, code = action.spec.type, "Succeeded", ""
+    elif action.state is OperationState.FAILED and known and (failed_before or action.error is None):
+        kind, result, code = known.spec.type, "Superseded", action.error or ""
     elif action.state in (OperationState.SUCCEEDED, OperationState.FAILED) and known:
         kind, result, code = known.spec.type, action.state.value, action.error or ""
     elif action.outcome is AttemptOutcome.FAILED and known:

@@ -23,7 +23,7 @@ LABELS = {
     "plan": f"the VM's plan; {metrics.PLANS.most} of them, then `other`",
     "reason": "reason of the decision, or of the condition ([conditions.md](conditions.md))",
     "resource": "`vms`, `vcpus`, `ram_mib`, `gpus`, `volumes_gib` or `floating_ips`",
-    "result": "`Succeeded`, `Failed` or `Retried`",
+    "result": "`Succeeded`, `Failed`, `Retried` or `Superseded`",
     "scope": "whose rate limit: `user`, `tenant` or `cloud`",
     "service": "`orchestration`, `compute`, `identity`, `image`, `network` or `volume`",
     "template": f"template version, family@vN; {metrics.TEMPLATES.most} of them, then `other`",
