@@ -108,6 +108,10 @@ screens: setup ## Take the pictures of kubectl osvm for the docs, from a real ru
 	$(ENV) up kubernetes
 	$(BIN)/python docs/draw_screens.py
 
+.PHONY: alerts
+alerts: setup ## Check and test the alerts with the real promtool
+	PYTHONPATH=deploy/local $(BIN)/python -m localenv.promtool
+
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'
 	$(ENV) up $(if $(filter simulator,$(firstword $(ARGS))),kubernetes)

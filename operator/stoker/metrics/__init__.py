@@ -37,6 +37,7 @@ REQUEST = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 SERVICES = {
     "servers": "compute",
+    "server": "compute",
     "start": "compute",
     "stop": "compute",
     "reboot": "compute",

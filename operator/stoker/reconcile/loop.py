@@ -143,11 +143,12 @@ class Reconciler:
         await self._events.not_understood(self._cache.objects[key]["metadata"], f"{NOT_UNDERSTOOD}: {error}")
 
     def _conflict(self, key: Key, memory: VmMemory, error: KubeError) -> None:
-        """After a refused write nothing cached about operations is trusted; look again shortly."""
+        """After a refused write nothing cached about operations is trusted; look again shortly.
+
+        What is gone may be an operation that somebody removed; of a VM that is gone the next pass finds nothing.
+        """
         memory.operations, memory.held = None, None
-        if error.status == 404:
-            return  # the object is gone; its event follows
-        if error.status != 409:
+        if error.status not in (404, 409):
             log.warning("write refused", extra={"vm": "/".join(key), "error": str(error)})
         memory.failures += 1
         self._queue.add_after(key, min(LONGEST_RETRY, 0.2 * 2.0 ** min(memory.failures, 11)))
