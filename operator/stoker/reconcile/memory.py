@@ -86,7 +86,7 @@ class VmCache:
         An older object of the name has an older version too: versions are of the whole API server, not of an object.
         """
         metadata = raw["metadata"]
-        key = (metadata["namespace"], metadata["name"])
+        key = key_of(raw)
         known = self.objects.get(key)
         if known and int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
             return key
@@ -170,6 +170,11 @@ def _shared(value: Any) -> Any:
         case str() if len(value) <= LONGEST_SHARED:
             return sys.intern(value)
     return value
+
+
+def key_of(raw: dict[str, Any]) -> Key:
+    """Return namespace and name."""
+    return raw["metadata"]["namespace"], raw["metadata"]["name"]
 
 
 def identity_of(raw: dict[str, Any]) -> str:
