@@ -16,6 +16,7 @@ from stoker.core.breaker import Breaker
 from stoker.core.faults import Fault
 from stoker.core.limits import Bucket
 from stoker.openstack.base import CloudError
+from stoker.reconcile.places import Places
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,9 @@ class CloudRuntime:
 
     breaker: Breaker = field(default_factory=Breaker)
     bucket: Bucket = field(default_factory=lambda: Bucket(CLOUD_LIMIT.calls_per_second, CLOUD_LIMIT.burst))
+    places: Places = field(default_factory=Places)
+    """What is in flight of its tenants' calls for VMs."""
+
     tenants: dict[str, Callable[[], None]] = field(default_factory=dict)
     """Its connected tenants, and how to make each look at once."""
 

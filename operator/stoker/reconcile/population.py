@@ -36,6 +36,7 @@ class Population:
         if known and _version(known) == _version(raw):
             raw = known  # the same, and no more memory
         else:
+            raw["metadata"].pop("managedFields", None)
             self.news.append(raw)
         metadata, vm_id = raw["metadata"], identity_of(raw)
         self.keys.add(key_of(raw))

@@ -24,6 +24,7 @@ from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
 from stoker.core.identity import cluster_tags, tag_value
 from stoker.core.limits import TenantLimits
+from stoker.core.pace import pause_after
 from stoker.core.server import Servers
 from stoker.core.stack import Listing, Stack, Unknown
 from stoker.core.tenancy import Preflight
@@ -214,12 +215,18 @@ class TenantRuntime:
 
         What changes something is an effect: it runs only while we may act, and only `Trail.around` gives what it takes.
         """
-        trial, started, code = self.cloud.enter(), time.monotonic(), "ok"
+        async with self.cloud.places.one(self.tenant.metadata.name, name) as place:
 
-        def run() -> Result:
-            if effect is not None:
-                self.may_act()  # here, since waiting for a thread may have outlasted the lease
-            return function(project)
+            def run() -> Result:
+                if effect is not None:
+                    self.may_act()  # here, since waiting for a place or a thread may have outlasted the lease
+                place.began = time.monotonic()
+                return function(project)
+
+            return await self._run(name, run)
+
+    async def _run(self, name: str, run: Callable[[], Result]) -> Result:
+        trial, started, code = self.cloud.enter(), time.monotonic(), "ok"
 
         try:
             result = await asyncio.get_running_loop().run_in_executor(self.threads, run)
@@ -252,7 +259,7 @@ class TenantRuntime:
             self._nudge.clear()
             suspended = self.cloud.wait
             if self.moving and not suspended and not self.fault:
-                await asyncio.sleep(max(self.poll_seconds, spent))
+                await asyncio.sleep(pause_after(spent, least=self.poll_seconds, most=self.rest_seconds))
                 continue
             pause = max(suspended, 0.1) if suspended else self.rest_seconds * random.uniform(0.9, 1.1)  # noqa: S311
             with suppress(TimeoutError):
