@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoker.core.pace import FAR, FEWEST, FIRST, MOST, NEAR, InFlight, pause_after
+from stoker.core.pace import FAR, FEWEST, NEAR, InFlight, pause_after
+
+FIRST = 16
 
 
 def fast(limit: InFlight, times: int = 1, *, full: bool = True, kind: str = "create", took: float = 0.1) -> None:
@@ -24,47 +26,52 @@ def test_the_least_pause_holds_even_where_rest_is_shorter() -> None:
 
 
 def test_a_cloud_as_fast_as_ever_is_given_one_more_for_each_round_of_calls() -> None:
-    limit = InFlight()
-    fast(limit, FIRST + 1)
-    assert limit.places == FIRST + 1
-
-
-def test_it_grows_only_while_the_places_are_used() -> None:
-    limit = InFlight()
-    fast(limit, 1000, full=False)
+    limit = InFlight(FIRST)
+    limit.failed(0.0, 1.0)
+    fast(limit, FIRST // 2 + 1)
+    assert limit.places == FIRST // 2 + 1
+    fast(limit, 1000)
     assert limit.places == FIRST
 
 
+def test_it_grows_only_while_the_places_are_used() -> None:
+    limit = InFlight(FIRST)
+    limit.failed(0.0, 1.0)
+    fast(limit, 1000, full=False)
+    assert limit.places == FIRST // 2
+
+
 def test_a_cloud_that_is_many_times_slower_is_given_half() -> None:
-    limit = InFlight()
+    limit = InFlight(FIRST)
     fast(limit, took=2.0)
     limit.answered("create", 200.0, 200.0 + 2.0 * FAR * 1.1, full=True)
     assert limit.places == FIRST // 2
 
 
 def test_between_near_and_far_the_limit_stays() -> None:
-    limit = InFlight()
+    limit = InFlight(FIRST)
     fast(limit, took=2.0, full=False)
+    limit.failed(0.0, 1.0)
     limit.answered("create", 200.0, 200.0 + 2.0 * NEAR * 1.1, full=True)
-    assert limit.limit == FIRST
+    assert limit.limit == FIRST / 2
 
 
 def test_a_call_within_a_second_is_never_slow() -> None:
-    limit = InFlight()
+    limit = InFlight(FIRST)
     fast(limit, took=0.001, full=False)
     limit.answered("create", 200.0, 200.99, full=False)
     assert limit.limit == FIRST
 
 
 def test_slow_and_fast_are_those_of_calls_of_one_kind() -> None:
-    limit = InFlight()
+    limit = InFlight(FIRST)
     fast(limit, kind="find", took=0.01, full=False)
     fast(limit, kind="create", took=9.0, full=False)
     assert limit.limit == FIRST
 
 
 def test_calls_of_one_overload_halve_once() -> None:
-    limit = InFlight()
+    limit = InFlight(FIRST)
     for _ in range(10):
         limit.failed(100.0, 130.0)
     assert limit.places == FIRST // 2
@@ -73,7 +80,7 @@ def test_calls_of_one_overload_halve_once() -> None:
 
 
 def test_a_best_time_is_forgotten_when_no_call_reaches_it_any_more() -> None:
-    limit = InFlight()
+    limit = InFlight(FIRST)
     fast(limit, took=1.0, full=False)
     for turn in range(200):
         began = 200.0 + 20 * turn
@@ -81,12 +88,15 @@ def test_a_best_time_is_forgotten_when_no_call_reaches_it_any_more() -> None:
     assert limit.places > FEWEST, "what the cloud takes now is what it takes"
 
 
-@given(st.lists(st.tuples(st.booleans(), st.floats(0, 600), st.floats(0, 600), st.booleans()), max_size=300))
-def test_the_limit_stays_within_its_bounds(calls: list[tuple[bool, float, float, bool]]) -> None:
-    limit = InFlight()
+@given(
+    st.sampled_from([1, 2, 64]),
+    st.lists(st.tuples(st.booleans(), st.floats(0, 600), st.floats(0, 600), st.booleans()), max_size=300),
+)
+def test_the_limit_stays_within_its_bounds(most: int, calls: list[tuple[bool, float, float, bool]]) -> None:
+    limit = InFlight(most)
     for failed, began, took, full in calls:
         if failed:
             limit.failed(began, began + took)
         else:
             limit.answered("create", began, began + took, full=full)
-        assert FEWEST <= limit.places <= MOST
+        assert min(FEWEST, most) <= limit.places <= most

@@ -1,4 +1,4 @@
-"""Places: how many calls a cloud has in flight, and whose turn is next."""
+"""Places: how many calls a tenant has in flight, and who is next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault
-from stoker.core.pace import FIRST, InFlight
+from stoker.core.pace import InFlight
 from stoker.openstack.base import CloudError
 from stoker.reconcile.places import Places
 
@@ -17,21 +17,21 @@ from stoker.reconcile.places import Places
 class Calls:
     """Calls that last until they are told to end."""
 
-    def __init__(self, limit: float) -> None:
-        self.places = Places(InFlight(limit=limit))
+    def __init__(self, most: int) -> None:
+        self.places, self.limit = Places(), InFlight(most)
         self.begun: list[str] = []
         self.ends: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
     async def begin(self, names: Iterable[str], call: str = "create") -> None:
-        """Begin calls; a name's first letter is its tenant."""
+        """Begin calls of those names."""
         for name in names:
             self.ends[name] = asyncio.Event()
             self.tasks[name] = asyncio.create_task(self._call(name, call))
             await asyncio.sleep(0)
 
     async def _call(self, name: str, call: str) -> None:
-        async with self.places.one(name[0], call) as place:
+        async with self.places.one(call, self.limit) as place:
             place.began = asyncio.get_running_loop().time()
             self.begun.append(name)
             await self.ends[name].wait()
@@ -43,56 +43,63 @@ class Calls:
             await asyncio.sleep(0)
 
 
-async def test_no_more_calls_are_in_flight_than_the_limit_and_tenants_take_turns() -> None:
+async def test_no_more_calls_are_in_flight_than_the_limit_and_the_first_to_wait_is_next() -> None:
     calls = Calls(2)
-    await calls.begin(["a1", "a2", "a3", "a4", "b1", "b2"])
-    assert calls.begun == ["a1", "a2"]
-    await calls.end("a1", "a2")
-    assert calls.begun[2:] == ["a3", "b1"]
-    await calls.end("a3", "b1", "a4", "b2")
-    assert calls.begun[4:] == ["a4", "b2"]
-    assert calls.places.taken == 0
+    await calls.begin("abcd")
+    assert calls.begun == ["a", "b"]
+    await calls.end("b")
+    assert calls.begun == ["a", "b", "c"]
+    calls.limit.failed(0.0, 1.0)
+    await calls.end("a", "c", "d")
+    assert (calls.begun, calls.places.taken) == (["a", "b", "c", "d"], 0)
+
+
+async def test_a_limit_that_was_halved_holds_for_what_comes_next() -> None:
+    calls = Calls(4)
+    await calls.begin("abcdef")
+    calls.limit.failed(0.0, 1.0)
+    await calls.end("a", "b")
+    assert calls.begun == ["a", "b", "c", "d"]
+    await calls.end("c", "d", "e", "f")
 
 
 @pytest.mark.parametrize("call", ["list", "servers", "preflight", "verify", "catalog-flavors"])
 async def test_what_all_vms_of_a_tenant_wait_for_needs_no_place(call: str) -> None:
     calls = Calls(2)
-    await calls.begin(["a1", "a2"])
-    await calls.begin(["a3", "b1"], call)
-    assert calls.begun == ["a1", "a2", "a3", "b1"]
-    await calls.end("a1", "a2", "a3", "b1")
+    await calls.begin("ab")
+    await calls.begin("cd", call)
+    assert calls.begun == ["a", "b", "c", "d"]
+    await calls.end("a", "b", "c", "d")
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_or_as_its_turn_comes_takes_no_place() -> None:
     calls = Calls(2)
-    await calls.begin(["a1", "a2", "a3", "a4", "b1"])
-    calls.tasks["a3"].cancel()
+    await calls.begin("abcd")
+    calls.tasks["c"].cancel()
     await asyncio.sleep(0)
-    calls.ends["a1"].set()
-    await asyncio.sleep(0)  # the place is given: to a4, or to b1
-    for name in ("a4", "b1"):
-        calls.tasks[name].cancel()
-    calls.ends["a2"].set()
+    calls.ends["a"].set()
+    await asyncio.sleep(0)  # the place is given to d
+    calls.tasks["d"].cancel()
+    calls.ends["b"].set()
     await asyncio.gather(*calls.tasks.values(), return_exceptions=True)
-    assert calls.places.taken == 0
-    await calls.begin(["c1"])
-    assert calls.begun[-1] == "c1"
-    await calls.end("c1")
+    assert (calls.begun, calls.places.taken) == (["a", "b"], 0)
+    await calls.begin("e")
+    await calls.end("e")
 
 
-async def fail(places: Places, *, sent: bool, outage: bool) -> None:
-    async with places.one("a", "create") as place:
+async def fail(places: Places, limit: InFlight, *, sent: bool, outage: bool) -> None:
+    async with places.one("create", limit) as place:
         place.began = 1.0 if sent else 0.0
         raise CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, "no answer", outage=outage))
 
 
 @pytest.mark.parametrize(
     ("sent", "outage", "places"),
-    [(True, True, FIRST // 2), (True, False, FIRST), (False, True, FIRST)],
+    [(True, True, 4), (True, False, 8), (False, True, 8)],
     ids=["no answer", "a refusal", "never sent"],
 )
 async def test_only_a_call_that_found_no_answer_halves_the_places(sent: bool, outage: bool, places: int) -> None:
-    found = Places()
+    found, limit = Places(), InFlight(8)
     with pytest.raises(CloudError):
-        await fail(found, sent=sent, outage=outage)
-    assert (found.limit.places, found.taken) == (places, 0)
+        await fail(found, limit, sent=sent, outage=outage)
+    assert (limit.places, found.taken) == (places, 0)

@@ -1,15 +1,16 @@
 """Pace: how hard a cloud is asked, found out from how long its answers take.
 
-The limit in flight grows by one while the cloud is about as fast as ever, and is halved when it is many times slower or
-does not answer (additive increase, multiplicative decrease, as TCP does). Listings keep a distance of their own.
+How many calls each of its tenants may have in flight grows by one while the cloud is about as fast as ever, and is
+halved when it is many times slower or does not answer (additive increase, multiplicative decrease, as TCP does). One
+number for all its tenants, and none waits for another's calls. Listings keep a distance of their own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FEWEST, FIRST, MOST = 2, 16, 64
-"""Calls in flight of one cloud: bounds, and where it begins."""
+FEWEST = 2
+"""Calls that a tenant may have in flight, however slow the cloud is."""
 
 NEAR, FAR = 2.0, 8.0
 """Multiples of a call's best time: up to the first the cloud is as fast as ever, from the second on it is overloaded."""
@@ -31,17 +32,23 @@ def pause_after(spent: float, *, least: float, most: float) -> float:
 
 @dataclass(slots=True)
 class InFlight:
-    """One cloud's limit. Times are monotonic seconds of the caller's clock."""
+    """One cloud's limit for each of its tenants. Times are monotonic seconds of the caller's clock."""
 
-    limit: float = FIRST
+    most: int = 8
+    """Where it begins, and its upper bound."""
+
+    limit: float = field(init=False)
     best: dict[str, float] = field(default_factory=dict)
     """Kind of call → the best time of late, seconds: a create takes longer than a look."""
 
     halved_at: float = float("-inf")
 
+    def __post_init__(self) -> None:
+        self.limit = self.most
+
     @property
     def places(self) -> int:
-        """How many calls may be under way."""
+        """How many calls of a tenant may be under way."""
         return int(self.limit)
 
     def answered(self, kind: str, began: float, now: float, *, full: bool) -> None:
@@ -51,7 +58,7 @@ class InFlight:
         if took > max(FAR * best, NOTICEABLE):
             self.failed(began, now)
         elif full and took <= max(NEAR * best, NOTICEABLE):
-            self.limit = min(MOST, self.limit + 1 / self.limit)
+            self.limit = min(self.most, self.limit + 1 / self.limit)
 
     def failed(self, began: float, now: float) -> None:
         """Learn from a call to which nothing usable was answered, or much too late.
@@ -59,4 +66,4 @@ class InFlight:
         What began before the last halving tells of the load before it, and halves nothing again.
         """
         if began >= self.halved_at:
-            self.limit, self.halved_at = max(FEWEST, self.limit / 2), now
+            self.limit, self.halved_at = max(min(FEWEST, self.most), self.limit / 2), now

@@ -1,4 +1,4 @@
-"""Places: what a cloud has in flight of its tenants' calls for VMs, given out among the tenants in turn."""
+"""Places: a tenant's calls for VMs that are in flight, as many as its cloud can take of each tenant."""
 
 from __future__ import annotations
 
@@ -26,54 +26,48 @@ class Place:
 
 @dataclass(slots=True)
 class Places:
-    """One cloud's. Everything happens in one event loop."""
+    """One tenant's. Everything happens in one event loop."""
 
-    limit: InFlight = field(default_factory=InFlight)
     taken: int = 0
-    _waiting: dict[str, deque[asyncio.Future[None]]] = field(default_factory=dict)
-    """Tenant → its calls that wait; whose turn it is comes first."""
+    _waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     @asynccontextmanager
-    async def one(self, tenant: str, call: str) -> AsyncIterator[Place]:
-        """Hold a place while the call of that name is under way, and learn from how it went."""
+    async def one(self, call: str, limit: InFlight) -> AsyncIterator[Place]:
+        """Hold a place while the call of that name is under way; the cloud's `limit` learns from how it went."""
         place = Place()
         if call.partition("-")[0] in PACED:
             yield place
             return
-        await self._take(tenant)
+        await self._take(limit)
         try:
             yield place
         except CloudError as error:
             if place.began and error.fault.outage:
-                self.limit.failed(place.began, time.monotonic())
+                limit.failed(place.began, time.monotonic())
             raise
         else:
-            self.limit.answered(call, place.began, time.monotonic(), full=self.taken >= self.limit.places)
+            limit.answered(call, place.began, time.monotonic(), full=self.taken >= limit.places)
         finally:
-            self._leave()
+            self._leave(limit)
 
-    async def _take(self, tenant: str) -> None:
-        if self.taken < self.limit.places and not self._waiting:
+    async def _take(self, limit: InFlight) -> None:
+        if self.taken < limit.places and not self._waiting:
             self.taken += 1
             return
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(tenant, deque()).append(turn)
+        self._waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
-                self._leave()  # the place was given in the same moment
+                self._leave(limit)  # the place was given in the same moment
             raise
 
-    def _leave(self) -> None:
-        """Give a place back, and give out what is free: a tenant that got one is the last to get another."""
+    def _leave(self, limit: InFlight) -> None:
+        """Give a place back, and give out what is free."""
         self.taken -= 1
-        while self._waiting and self.taken < self.limit.places:
-            tenant = next(iter(self._waiting))
-            turns = self._waiting.pop(tenant)
-            turn = turns.popleft()
-            if turns:
-                self._waiting[tenant] = turns
+        while self._waiting and self.taken < limit.places:
+            turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 self.taken += 1

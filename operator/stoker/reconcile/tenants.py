@@ -31,6 +31,7 @@ from stoker.core.tenancy import Preflight
 from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
 from stoker.reconcile.browsing import Browser
 from stoker.reconcile.clouds import CloudRuntime
+from stoker.reconcile.places import Places
 from stoker.reconcile.queue import Key
 from stoker.reconcile.server_watch import ServerWatch
 from stoker.reconcile.trail import Said
@@ -114,6 +115,7 @@ class TenantRuntime:
     """Whether a create with the present credentials showed that Heat can make what trusts it needs."""
 
     cloud: CloudRuntime = field(default_factory=CloudRuntime)
+    places: Places = field(default_factory=Places)
     limits: TenantLimits = field(default_factory=lambda: TenantLimits.of(TENANT_LIMIT))
     renew: Callable[[Project, Fault], Awaitable[None]] = _no_renewal
     """Looks at the Secret again, since OpenStack refused the credentials that this project has."""
@@ -215,7 +217,7 @@ class TenantRuntime:
 
         What changes something is an effect: it runs only while we may act, and only `Trail.around` gives what it takes.
         """
-        async with self.cloud.places.one(self.tenant.metadata.name, name) as place:
+        async with self.places.one(name, self.cloud.limit) as place:
 
             def run() -> Result:
                 if effect is not None:
