@@ -271,6 +271,9 @@ RESTART_ROWS = {
         restarting(looked(task="rebooting"), restart(outcome="Accepted", started_at=LONG_AGO)), Settle, "Restarting", P),
     "a refused restart is tried again": (
         restarting(RUNS, restart(outcome="Failed", last_error="Conflict", message="x", next_retry_time=EARLIER)), Claim, "Claiming", P),
+    "a refused restart waits for its time, whatever was edited since": (
+        restarting(RUNS, restart(outcome="Failed", last_error="Conflict", message="x", next_retry_time=LATER),
+                   vm={"generation": 2}), Nothing, "Conflict", R),
     "a request that failed is over": (restarting(RUNS, restart(state="Failed", outcome="Failed")), Nothing, "Active", S),
     "a request that is recorded is over": (restarting(RUNS, vm={"restart_id": "r1"}), Nothing, "Active", S),
     "a request from before there was a VM is over": (restarting(RUNS, vm={"active_at": None}), Nothing, "Active", S),

@@ -87,6 +87,18 @@ async def test_a_call_that_is_cancelled_while_it_waits_or_as_its_turn_comes_take
     await calls.end("e")
 
 
+async def test_all_that_wait_go_on_when_the_tenant_ends() -> None:
+    calls = Calls(2)
+    await calls.begin("abcd")
+    calls.tasks["c"].cancel()
+    await asyncio.sleep(0)
+    calls.places.let_all()
+    await asyncio.sleep(0)
+    assert calls.begun == ["a", "b", "d"]
+    await calls.end("a", "b", "d")
+    assert calls.places.taken == 0
+
+
 async def fail(places: Places, limit: InFlight, *, sent: bool, outage: bool) -> None:
     async with places.one("create", limit) as place:
         place.began = 1.0 if sent else 0.0

@@ -275,6 +275,19 @@ async def test_what_was_made_after_the_list_of_objects_is_not_forgotten(sweeping
     assert list(sweeping.cache.objects) == [("team-a", "young")]
 
 
+async def test_a_vm_that_vanished_or_moved_away_hurries_no_poller(sweeping: Sweeping) -> None:
+    moved = vm("moved")
+    moved["metadata"]["namespace"] = "team-b"
+    sweeping.store.answers[VMS] = [listed(vm("here"), moved)]
+    for name in ("here", "moved", "gone"):
+        sweeping.runtime.move(name, moving=True)
+        sweeping.runtime.watch.await_look(name, awaited=True)
+        sweeping.runtime.watch.view("server", name)
+    await sweeping.sweep(1)
+    watch = sweeping.runtime.watch
+    assert (sweeping.runtime.moving, watch.awaited, set(watch.owners)) == ({"here"}, {"here"}, {"here"})
+
+
 async def test_a_deletion_that_fails_is_asked_for_again_by_a_later_sweep(sweeping: Sweeping) -> None:
     sweeping.live()
     sweeping.tenant("Delete", sweeping.stack("lost"))

@@ -154,9 +154,12 @@ def not_due(world: World, operation: VirtualMachineOperation) -> Decision | None
 
     A person may ask for the next attempt now. An operation that succeeded has none to wait for.
     """
-    if operation.spec.generation < world.generation or asked.retry_asked(world):
-        return None
-    if operation.status.state is OperationState.SUCCEEDED:
+    return None if operation.spec.generation < world.generation else backs_off(world, operation)
+
+
+def backs_off(world: World, operation: VirtualMachineOperation) -> Decision | None:
+    """Report the same of an operation that no edit hurries: a request for a restart is none of the spec's."""
+    if asked.retry_asked(world) or operation.status.state is OperationState.SUCCEEDED:
         return None
     fault = recorded_fault(operation)
     if not is_open(operation):

@@ -143,7 +143,7 @@ def translated(operation: str, service: str) -> Iterator[None]:
         raise _refused(operation, service, error) from None
     except (ksa.ClientException, requests.exceptions.RequestException, OSError) as error:
         raise CloudError(classify(_unanswered(operation, service, error))) from error
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError, OverflowError) as error:
         message = f"{operation}: the answer is not what was expected ({type(error).__name__})"
         raise CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, message, definite=service == "identity")) from error
 

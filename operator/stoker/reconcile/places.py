@@ -50,6 +50,14 @@ class Places:
         finally:
             self._leave(limit)
 
+    def let_all(self) -> None:
+        """Let go all that wait: the tenant ends, and each of them is refused."""
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_result(None)
+                self.taken += 1
+        self._waiting.clear()
+
     async def _take(self, limit: InFlight) -> None:
         if self.taken < limit.places and not self._waiting:
             self.taken += 1

@@ -56,6 +56,11 @@ class ServerWatch:
             return Unknown(self.fault or Fault(ErrorCode.CLOUD_UNAVAILABLE, "the last listing of servers is too old"))
         return None
 
+    @property
+    def known(self) -> set[str]:
+        """Ids of the VMs that it knows of."""
+        return {*self.awaited, *self.owners}
+
     def forget(self, vm_id: str) -> None:
         """Forget a VM that goes."""
         self.owners.pop(vm_id, None)

@@ -71,6 +71,8 @@ class Sweeper:
         found = sweep(self._world(name, seen))
         self._ownerless[name], self._tallies[name] = found.ownerless, found.tally
         self._prune(seen)
+        namespaces, by_id = seen.tenant.spec.namespaces, self._cache.by_id
+        runtime.forget(lambda vm_id: any(namespace in namespaces for namespace, _ in by_id.get(vm_id, ())))
         runtime.observe(seen.listing)
         for vm_id in found.missing:
             runtime.wake(vm_id)
