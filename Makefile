@@ -11,6 +11,9 @@ UV_VERSION := 0.13.9
 UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
 BIN := .venv/bin
 ENV := $(PYTHON) deploy/local/env.py
+MERMAID_VERSION := 11.17.2
+MERMAID_SHA256 := 7a644017d37f93c8359790884e6b67fb1f747c78eb20475952404bd87190a3f8
+MERMAID := $(CACHE)/mermaid-tiny-$(MERMAID_VERSION).js
 
 .PHONY: help
 help: ## Show this manual
@@ -82,14 +85,25 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, docs/states.md, the picture in docs/architecture.md
+generate: setup ## Write what is generated from the code: crds/, docs/states.md, docs/reference.md, the picture in docs/architecture.md
 	$(BIN)/stoker crds --output crds
 	$(BIN)/python -m stoker.core.describe > docs/states.md
 	$(BIN)/python docs/draw_imports.py
+	$(BIN)/python docs/write_reference.py
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds docs/states.md docs/architecture.md
+	git diff --exit-code -- crds docs/states.md docs/reference.md docs/architecture.md
+
+$(MERMAID):
+	mkdir -p $(CACHE) && cd $(CACHE) && tar -xzOf "$$(npm pack --silent @mermaid-js/tiny@$(MERMAID_VERSION))" package/dist/mermaid.tiny.js > $@
+	rm $(CACHE)/mermaid-js-tiny-$(MERMAID_VERSION).tgz
+	echo "$(MERMAID_SHA256)  $@" | sha256sum --check --quiet
+
+# Without npm, diagrams are shown as their text (docs/site_hooks.py).
+.PHONY: docs
+docs: setup $(if $(shell command -v npm),$(MERMAID)) ## Build the documentation site into site/; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 STOKER_MERMAID=$(wildcard $(MERMAID)) $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'
