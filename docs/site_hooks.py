@@ -31,8 +31,8 @@ OUTSIDE = {
 }
 """Document in the repository → page of the site."""
 
-LINK = re.compile(r"\[([^][]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
-"""A relative link: its text, its target, its anchor. Not one to an address or within the page."""
+LINK = re.compile(r"`[^`\n]*`|\[([^][]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
+"""Code, which is none; or a relative link: text, target, anchor. Not one to an address or within the page."""
 
 MERMAID = "assets/mermaid.js"
 
@@ -101,6 +101,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     origin = next((source for source, uri in OUTSIDE.items() if uri == here), f"docs/{here}")
 
     def link(match: re.Match[str]) -> str:
+        if match[2] is None:
+            return match[0]
         target = posixpath.normpath(posixpath.join(posixpath.dirname(origin), match[2]))
         uri = OUTSIDE.get(target, target.removeprefix("docs/"))
         if files.get_file_from_path(f"{uri}/index.md"):

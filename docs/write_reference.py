@@ -44,12 +44,9 @@ def document() -> str:
 
 def _kind(kind: Kind) -> str:
     properties = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-    lines = [
-        f"## {kind.kind}\n",
-        f"{kind.description}",
-        f"{'Namespaced' if kind.namespaced else 'Cluster-scoped'}; short name `{kind.short}`, plural `{kind.plural}`; "
-        f"its name has at most {kind.name_length} characters.\n",
-    ]
+    scope = "Namespaced" if kind.namespaced else "Cluster-scoped"
+    names = f"short name `{kind.short}`, plural `{kind.plural}`; its name has at most {kind.name_length} characters"
+    lines = [f"## {kind.kind}\n", kind.description, f"{scope}; {names}.\n"]
     for part in ("spec", "status"):
         if part in properties:
             rows = [_row(*found) for found in walk(properties[part], f"{part}.")]
@@ -73,11 +70,17 @@ def walk(schema: dict[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, A
 def _row(path: str, field: dict[str, Any], required: bool) -> list[str]:  # noqa: FBT001 -- as `walk` has it
     item = field.get("items", {})
     kind = f"list of {item['type']}" if item else field["type"]
-    default = f"`{json.dumps(field['default']).strip('"')}`" if "default" in field else ""
+    default = json.dumps(field.get("default", "")).strip('"')
     said = _bounds(field)
     if each := _bounds(item):
         said += [f"each {', '.join(each)}"]
-    return [f"**`{path}`**" if required else f"`{path}`", kind, default, "; ".join(said), field.get("description", "")]
+    return [
+        f"**`{path}`**" if required else f"`{path}`",
+        kind,
+        default and f"`{default}`",
+        "; ".join(said),
+        field.get("description", ""),
+    ]
 
 
 def _bounds(schema: dict[str, Any]) -> list[str]:
