@@ -103,7 +103,7 @@ $(MERMAID):
 # Without npm, diagrams are shown as their text (docs/site_hooks.py).
 .PHONY: docs
 docs: setup $(if $(shell command -v npm),$(MERMAID)) ## Build the documentation site into site/; a link that leads nowhere is an error
-	NO_MKDOCS_2_WARNING=1 STOKER_MERMAID=$(wildcard $(MERMAID)) $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 STOKER_MERMAID=$(wildcard $(MERMAID)) $(BIN)/mkdocs build --strict
 
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'
