@@ -26,7 +26,7 @@ $(UV):
 # Installed from hashes alone, so any package mirror will do (docs/adr/0007).
 .venv/.installed: uv.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	$(UV) export --quiet --frozen --all-groups --no-emit-project --output-file .venv/requirements.txt > /dev/null
+	$(UV) export --quiet --frozen --all-groups --all-extras --no-emit-project --output-file .venv/requirements.txt > /dev/null
 	$(UV) pip sync --python $(BIN)/python --require-hashes .venv/requirements.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
@@ -56,8 +56,12 @@ demo-full: setup ## Play what comes after: quota, updates, power, drift, orphans
 run: setup ## Run the operator against the local environment, with the rights it has in a cluster
 	$(BIN)/python deploy/local/operator_run.py
 
+.PHONY: helm
+helm: ## Find or build the Helm that the tests of the chart use
+	PYTHONPATH=deploy/local $(PYTHON) -m localenv.helm
+
 .PHONY: test
-test: setup ## Run all tests, on a real API server and a real OpenStack
+test: setup helm ## Run all tests, on a real API server and a real OpenStack
 	$(ENV) up
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(ARGS)
@@ -85,15 +89,20 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, docs/states.md, docs/reference.md, the picture in docs/architecture.md
+generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, parts of docs/
 	$(BIN)/stoker crds --output crds
+	$(BIN)/python charts/write_chart.py
 	$(BIN)/python -m stoker.core.describe > docs/states.md
 	$(BIN)/python docs/draw_imports.py
 	$(BIN)/python docs/write_reference.py
 
+.PHONY: manifests
+manifests: setup helm ## Write deploy/operator.yaml from the chart
+	$(BIN)/python charts/write_chart.py $(LOCAL)/bin/helm
+
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds docs/states.md docs/reference.md docs/architecture.md
+	git diff --exit-code -- crds charts docs/states.md docs/reference.md docs/architecture.md
 
 $(MERMAID):
 	mkdir -p $(CACHE) && cd $(CACHE) && tar -xzOf "$$(npm pack --silent @mermaid-js/tiny@$(MERMAID_VERSION))" package/dist/mermaid.tiny.js > $@
@@ -104,6 +113,11 @@ $(MERMAID):
 .PHONY: docs
 docs: setup $(if $(shell command -v npm),$(MERMAID)) ## Build the documentation site into site/; a link that leads nowhere is an error
 	NO_MKDOCS_2_WARNING=1 STOKER_MERMAID=$(wildcard $(MERMAID)) $(BIN)/mkdocs build --strict
+
+.PHONY: screens
+screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator
+	$(ENV) up kubernetes
+	$(BIN)/python docs/draw_screens.py
 
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'

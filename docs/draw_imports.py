@@ -20,7 +20,7 @@ BEGIN, END = "<!-- drawn by docs/draw_imports.py -->", "<!-- end of what is draw
 
 TOGETHER = {
     "commands": ("__main__", "cli", "check", "render", "audit_commands"),
-    "basics": ("settings", "logs"),
+    "basics": ("settings", "logs", "health"),
 }
 """Parts that are modules beside the folders. A module that is in none is a part by itself."""
 

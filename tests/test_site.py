@@ -1,4 +1,4 @@
-"""The documentation site: every page is found, every link leads somewhere, and what the pages show is so."""
+"""The documentation site: it builds, every link leads somewhere, and what its pages show is valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 import site_hooks
-import write_reference
 from stoker.api.cloud import CloudSpec
 from stoker.api.tenant import TenantSpec
 from stoker.api.virtualmachine import VirtualMachineSpec
@@ -24,30 +23,12 @@ SPECS = {"VirtualMachine": VirtualMachineSpec, "Tenant": TenantSpec, "Cloud": Cl
 PAGES = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in site_hooks.OUTSIDE)]
 
 
-def listed(nav) -> Iterator[str]:
-    """Yield the pages of a navigation, those of its folders included."""
-    if isinstance(nav, str):
-        yield from site_hooks.pages(nav) if nav.endswith("/") else [nav]
-    else:
-        for item in nav.values() if isinstance(nav, dict) else nav:
-            yield from listed(item)
-
-
 def shown(page: Path) -> Iterator[dict]:
     """Yield our objects in a page's code blocks."""
     for block in re.findall(r"```(?:yaml|sh)\n(.*?)```", page.read_text(), re.DOTALL):
         text = "".join(re.findall(r"<<'EOF'\n(.*?)^EOF$", block, re.DOTALL | re.MULTILINE)) or block
         if "apiVersion: stoker.dev" in text:
             yield from (found for found in yaml.safe_load_all(text) if found["apiVersion"].startswith("stoker.dev/"))
-
-
-def test_every_page_is_in_the_navigation_and_every_entry_is_a_page() -> None:
-    there = {str(file.relative_to(DOCS)) for file in DOCS.rglob("*.md")} | set(site_hooks.OUTSIDE.values())
-    assert sorted(listed(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])) == sorted(there)
-
-
-def test_the_reference_is_what_the_models_say() -> None:
-    assert write_reference.PAGE.read_text() == write_reference.document(), "run `make generate`"
 
 
 def test_the_user_guide_has_every_field_of_a_vm() -> None:

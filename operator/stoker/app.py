@@ -21,6 +21,7 @@ from stoker import __version__, handlers, metrics
 from stoker.api.base import what_is_wrong
 from stoker.api.tenant import Tenant
 from stoker.core.attempts import Timing
+from stoker.health import State, serving
 from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, open_session, path
 from stoker.kube.events import Events
@@ -144,18 +145,12 @@ class Operator:
             raise LeaseLostError("the lease was lost")
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        liveness = (
-            f"http://{self.settings.bind_address}:{self.settings.health_port}/healthz"
-            if self.settings.health_port
-            else None
-        )
         await kopf.operator(
             registry=handlers.registry(self),
             settings=handlers.settings(),
             standalone=True,
             clusterwide=True,
             stop_flag=stop,
-            liveness_endpoint=liveness,
         )
 
     async def _gauge(self) -> None:
@@ -242,10 +237,12 @@ async def run(
     settings: Settings, access: Access, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None, cluster: str = ""
 ) -> None:  # fmt: skip
     """Be a candidate, lead, work, and give the lease up at the end. `cluster` is its identity, for tests of two."""
-    async with open_session(access) as session:
+    where = settings.bind_address, settings.health_port
+    async with serving(*where) as health, open_session(access) as session:
         kube = KubeClient(session, access.server, user_agent=f"stoker/{__version__}")
         cluster = cluster or (await kube.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"]
         leader = Leader(kube, settings.namespace, settings.lease_name, settings.holder)
+        health.state = State.STANDBY
         waiting = {asyncio.create_task(leader.acquire()), asyncio.create_task(stop.wait())}
         done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -259,6 +256,7 @@ async def run(
             connect, timeout=settings.call_timeout_seconds, create_timeout=settings.create_timeout_seconds
         )
         metrics.LEADER.set(1)
+        health.state = State.LEADING
         anchors = Anchors(kube, settings.namespace, settings.replica)
         trail = await open_trail(settings.audit_dir, settings.audit_file_mib, anchors, leader)
         try:
@@ -267,6 +265,7 @@ async def run(
             await operator.run(stop)
         finally:
             metrics.LEADER.set(0)
+            health.state = State.STOPPING
             await leader.release()
             await trail.close()
 

@@ -88,10 +88,6 @@ def registry(operator: Operator) -> kopf.OperatorRegistry:
     async def sweep(name: str, **_: Any) -> None:
         await operator.sweep(name)
 
-    @kopf.on.probe(id="backlog", registry=handlers)
-    async def backlog(**_: Any) -> int:
-        return operator.queue.depth
-
     return handlers
 
 

@@ -25,7 +25,7 @@ class Settings:
         metadata={"help": "Name of this process in the Lease and in claims; host name and a random part when empty."},
     )
     metrics_port: int = field(default=9090, metadata={"help": "TCP port of /metrics; 0 turns it off."})
-    health_port: int = field(default=8080, metadata={"help": "TCP port of /healthz; 0 turns it off."})
+    health_port: int = field(default=8080, metadata={"help": "TCP port of /healthz and /readyz; 0 turns it off."})
     bind_address: str = field(default="0.0.0.0", metadata={"help": "Address that both ports listen on."})  # noqa: S104 -- probes come from the kubelet
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR."})
     poll_seconds: float = field(

@@ -9,8 +9,9 @@ import pytest
 
 import onboard
 from localenv.settings import REPOSITORY, LocalSettings
+from stoker.client import Client, VirtualMachineSpec
 from support.cluster import wait_until
-from support.users import Desk, vm
+from support.users import SPEC, Desk, vm
 
 pytestmark = pytest.mark.kubernetes
 
@@ -83,3 +84,13 @@ def test_an_editor_takes_neither_identity_nor_finalizer_off(desk: Desk) -> None:
         desk.annotate("alice", "stoker.dev/id-")
     with pytest.raises(SystemExit, match="it goes when the VM's stack is gone"):
         desk.patch("alice", {"metadata": {"finalizers": None}})
+
+
+def test_the_typed_client_says_who_asks_by_itself(desk: Desk) -> None:
+    with Client(desk.namespace, kubeconfig=str(desk.settings.state / "kubeconfig-alice")) as client:
+        client.create_vm(VirtualMachineSpec.model_validate(SPEC), name="web-1")
+        client.stop_vm("web-1")
+        assert desk.annotation("requested-by") == "alice"
+        desk.enroll()
+        client.delete_vm("web-1")
+    assert desk.annotation("delete-requested-by") == "alice"

@@ -16,9 +16,12 @@ STAMPS = {ID_ANNOTATION, REQUESTED_BY, DELETE_REQUESTED_BY}
 """Annotations that say who and which: no commands."""
 
 FINALIZERS = {FINALIZER, "stoker.dev/operation", "stoker.dev/tenant", "stoker.dev/kopf"}
-LABELS = {"stoker.dev/vm", "stoker.dev/vm-id"}
+LABELS = {"stoker.dev/vm", "stoker.dev/vm-id", "stoker.dev/idempotency-key-hash"}
 ELSEWHERE = {"stoker.dev/confirm-orphans", "stoker.dev/vm-namespace", "stoker.dev/stack-name", "stoker.dev/project"}
 """Annotations of Tenants, and of the marks of retained stacks: no VM has them."""
+
+CLIENTS = {"stoker.dev/idempotency-spec-hash"}
+"""What the typed client notes for itself; the operator does not read it."""
 
 
 def documents(file: str) -> list[dict[str, Any]]:
@@ -40,7 +43,7 @@ def test_every_annotation_of_the_code_is_a_stamp_or_a_command() -> None:
     words = set(re.findall(r'= f?"(?:\{GROUP\}|stoker\.dev)/([a-z-]+)"', source))
     commands = set(re.findall(r"'(stoker\.dev/[a-z-]+)'", variables("stoker-requester")["commands"]))
 
-    assert {f"stoker.dev/{word}" for word in words} - STAMPS - FINALIZERS - LABELS - ELSEWHERE <= commands
+    assert {f"stoker.dev/{word}" for word in words} - STAMPS - FINALIZERS - LABELS - ELSEWHERE - CLIENTS <= commands
     assert not commands & STAMPS
 
 

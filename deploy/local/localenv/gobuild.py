@@ -1,4 +1,4 @@
-"""Build the programs of the control plane with Go, and find a Go to do it with.
+"""Build the programs of the control plane, and Helm, with Go; and find a Go to do it with.
 
 Only the ordinary clients `go` and `pip` are used, with whatever mirrors the machine has configured for them.
 """
@@ -29,6 +29,7 @@ PACKAGES = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "helm": "helm.sh/helm/v4/cmd/helm",
 }
 """Program → the Go package of its `main`."""
 
@@ -95,11 +96,12 @@ def build(go: Path, name: str, target: Path, *, module: Path, label: str) -> Non
 def _ldflags(module: Path) -> str:
     """Return the linker's flags: no symbols, and the version that the server reports to its clients.
 
-    Without the version the API server calls itself v0.0.0-master, and clients judge features by it.
+    Without the version the API server calls itself v0.0.0-master, and clients judge features by it. A module without
+    Kubernetes itself (Helm's) has no server.
     """
     found = re.search(r"^\s*k8s\.io/kubernetes v(\d+)\.(\d+)\.(\S+)", (module / "go.mod").read_text(), re.MULTILINE)
     if not found:
-        raise SystemExit(f"{module / 'go.mod'} does not require k8s.io/kubernetes")
+        return "-s -w"
     major, minor, patch = found.groups()
     values = {"gitVersion": f"v{major}.{minor}.{patch}", "gitMajor": major, "gitMinor": minor}
     return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in values.items())])

@@ -1,0 +1,1 @@
+"""`kubectl osvm`: virtual machines for people at a terminal."""
