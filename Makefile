@@ -63,9 +63,8 @@ helm: ## Find or build the Helm that the tests of the chart use
 .PHONY: test
 test: setup helm ## Run all tests, on a real API server and a real OpenStack
 	$(ENV) up
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage combine --quiet
+	$(ENV) up second
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='*/stoker/core/*' --fail-under=100
 
@@ -89,10 +88,15 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, parts of docs/
+generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, files for Argo CD, parts of docs/
 	$(BIN)/stoker crds --output crds
 	$(BIN)/python charts/write_chart.py
+	$(BIN)/python deploy/argocd/argocd_config.py
+	PYTHONPATH=deploy/local:tests $(BIN)/python -m support.gitops_states
+	$(BIN)/stoker templates heat_templates/ubuntu-basic@v1.yaml > deploy/examples/gitops/platform/templates/ubuntu-basic.v1.yaml
 	$(BIN)/python -m stoker.core.describe > docs/states.md
+	$(BIN)/python -m stoker.metrics.describe > docs/metrics.md
+	$(BIN)/python deploy/monitoring/write_dashboard.py
 	$(BIN)/python docs/draw_imports.py
 	$(BIN)/python docs/write_reference.py
 
@@ -102,7 +106,7 @@ manifests: setup helm ## Write deploy/operator.yaml from the chart
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds charts docs/states.md docs/reference.md docs/architecture.md
+	git diff --exit-code -- crds charts deploy/argocd deploy/examples docs/states.md docs/reference.md docs/metrics.md deploy/monitoring docs/architecture.md
 
 $(MERMAID):
 	mkdir -p $(CACHE) && cd $(CACHE) && tar -xzOf "$$(npm pack --silent @mermaid-js/tiny@$(MERMAID_VERSION))" package/dist/mermaid.tiny.js > $@
@@ -118,6 +122,15 @@ docs: setup $(if $(shell command -v npm),$(MERMAID)) ## Build the documentation 
 screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator
 	$(ENV) up kubernetes
 	$(BIN)/python docs/draw_screens.py
+
+.PHONY: alerts
+alerts: setup ## Check and test the alerts with the real promtool
+	PYTHONPATH=deploy/local $(BIN)/python -m localenv.promtool
+
+.PHONY: dashboard
+dashboard: setup ## Draw the dashboard for the docs, from a real run on the simulator and a real Prometheus
+	$(ENV) up kubernetes
+	$(BIN)/python docs/draw_dashboard.py
 
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'

@@ -24,6 +24,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security-policy.md",
+    "deploy/argocd/README.md": "argocd.md",
     "deploy/kind/README.md": "kind.md",
     "deploy/local/README.md": "local-environment.md",
     "heat_templates/CHANGES.md": "template-versions.md",
@@ -56,12 +57,18 @@ def _listed(item: Any) -> Any:
             title: [_listed(child) for child in part] if isinstance(part, list) else part
             for title, part in item.items()
         }
-    return {_title(item): [f"{item}index.md", *pages(item)]} if item.endswith("/") else item
+    return {_title(item): [index(item), *pages(item)]} if item.endswith("/") else item
+
+
+def index(folder: str) -> str:
+    """Return the page that stands for a folder: its README.md, else one that is made here."""
+    return f"{folder}README.md" if (ROOT / "docs" / folder / "README.md").exists() else f"{folder}index.md"
 
 
 def pages(folder: str) -> list[str]:
-    """Return the pages in a folder of docs/ that ends with "/", by name."""
-    return [f"{folder}{file.name}" for file in sorted((ROOT / "docs" / folder).glob("*.md"))]
+    """Return the other pages in a folder of docs/ that ends with "/", by name."""
+    found = (f"{folder}{file.name}" for file in sorted((ROOT / "docs" / folder).glob("*.md")))
+    return [page for page in found if page != index(folder)]
 
 
 def _title(folder: str) -> str:
@@ -105,8 +112,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return match[0]
         target = posixpath.normpath(posixpath.join(posixpath.dirname(origin), match[2]))
         uri = OUTSIDE.get(target, target.removeprefix("docs/"))
-        if files.get_file_from_path(f"{uri}/index.md"):
-            uri = f"{uri}/index.md"
+        if files.get_file_from_path(index(f"{uri}/")):
+            uri = index(f"{uri}/")
         if files.get_file_from_path(uri) or not (ROOT / target).exists():  # MkDocs reports what leads nowhere
             return f"[{match[1]}]({posixpath.relpath(uri, posixpath.dirname(here) or '.')}{match[3] or ''})"
         return match[1]

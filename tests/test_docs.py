@@ -80,7 +80,8 @@ def test_imports_lead_one_way() -> None:
 def listed(nav) -> Iterator[str]:
     """Yield the pages of a navigation, those of its folders included."""
     if isinstance(nav, str):
-        yield from site_hooks.pages(nav) if nav.endswith("/") else [nav]
+        found = [site_hooks.index(nav), *site_hooks.pages(nav)] if nav.endswith("/") else [nav]
+        yield from (page for page in found if page != "adr/index.md")  # made for the site
     else:
         for item in nav.values() if isinstance(nav, dict) else nav:
             yield from listed(item)

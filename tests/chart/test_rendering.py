@@ -250,3 +250,11 @@ def test_the_chart_has_the_version_of_the_program() -> None:
 
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+
+
+def test_the_rule_has_the_alerts_and_the_config_map_the_dashboard(helm: Helm) -> None:
+    objects = helm.render({"metrics": {"prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}}})
+    (rule,) = of_kind(objects, "PrometheusRule")
+    (dashboard,) = (item for item in of_kind(objects, "ConfigMap") if "stoker.json" in item["data"])
+    assert rule["spec"] == yaml.safe_load((REPOSITORY / "deploy/monitoring/alerts.yaml").read_text())
+    assert dashboard["data"]["stoker.json"] == (REPOSITORY / "deploy/monitoring/dashboard.json").read_text()

@@ -7,6 +7,7 @@ How it is connected is in `connection`, what its objects say in `reports`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -28,6 +29,8 @@ from stoker.reconcile.clouds import CloudRuntime
 from stoker.reconcile.connection import Connect, Connector, Parse, look
 from stoker.reconcile.reports import Reports
 from stoker.reconcile.tenants import TenantRuntime
+
+log = logging.getLogger(__name__)
 
 Watched = Tenant | Cloud | VirtualMachineTemplate
 
@@ -125,7 +128,7 @@ class Directory:
         if self._looks:
             await asyncio.wait(self._looks.values(), timeout=PATIENCE)
         for name in [name for name, task in self._looks.items() if task.done()]:
-            self._looks.pop(name).result()
+            _tell(name, self._looks.pop(name))
         for cloud in list(self.clouds.values()):
             name = cloud.metadata.name
             runtimes = [r for r in self.runtimes.values() if r.tenant.spec.cloud == name]
@@ -141,7 +144,7 @@ class Directory:
             look.cancel()
             await asyncio.gather(look, return_exceptions=True)
         runtime.cloud.tenants.pop(name, None)
-        metrics.observe_expiry(name, None)
+        metrics.forget_tenant(name)
         await runtime.stop()
 
     async def _refresh_tenant(self, name: str) -> None:
@@ -210,6 +213,13 @@ class Directory:
             return None
         mine = [vm["metadata"] for vm in found if tenancy.holds(tenant, vm, self.tenants.values())]
         return tuple(sorted(f"{metadata['namespace']}/{metadata['name']}" for metadata in mine))
+
+
+def _tell(name: str, look: asyncio.Task[None]) -> None:
+    """Log a look's defect: it is one tenant's trouble, and the others go on. The next round looks again."""
+    if not look.cancelled() and (error := look.exception()):
+        metrics.ERRORS.inc()
+        log.error("a look failed in an unexpected way", extra={"look": name}, exc_info=error)
 
 
 def _says_the_same(known: Watched, item: Watched) -> bool:

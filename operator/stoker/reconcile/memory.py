@@ -13,7 +13,7 @@ from typing import Any
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.asked import ADOPT
-from stoker.core.identity import ID_ANNOTATION
+from stoker.core.identity import FINALIZER, ID_ANNOTATION
 from stoker.core.limits import Turn
 from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources
 from stoker.core.world import Held
@@ -154,7 +154,10 @@ class VmCache:
 
 
 def _reserved(raw: dict[str, Any]) -> Any:
-    return (raw.get("status") or {}).get("reserved")
+    """Return what is reserved on an object: nothing once we released it, whoever else holds it (core.quota)."""
+    metadata = raw["metadata"]
+    released = metadata.get("deletionTimestamp") and FINALIZER not in metadata.get("finalizers", ())
+    return None if released else (raw.get("status") or {}).get("reserved")
 
 
 def _shared(value: Any) -> Any:

@@ -37,6 +37,10 @@ class Seen:
         return ids_of(self.vms.values())
 
     @property
+    def held(self) -> frozenset[str]:
+        return held_by(self.vms.values())
+
+    @property
     def recorded(self) -> dict[str, str]:
         """VM's id → the stack that its status tells of, for the tenant's VMs."""
         namespaces = self.tenant.spec.namespaces
@@ -82,6 +86,7 @@ class SweepView:
             cluster=self.cluster,
             policy=tenant.spec.orphan_policy,
             vm_ids=ids_of(vms),
+            held=held_by(vms),
             spared=Spared.by(records),
         )
 
@@ -109,3 +114,9 @@ def ids_of(vms: Iterable[dict[str, Any]]) -> frozenset[str]:
         found |= {identity_of(raw), str(metadata["uid"])}
         found |= {str((metadata.get("annotations") or {}).get(ID_ANNOTATION) or metadata["uid"])}
     return frozenset(found)
+
+
+def held_by(vms: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """Return the ids of the stacks that the objects' statuses tell of."""
+    stacks = ((raw.get("status") or {}).get("stack") or {} for raw in vms)
+    return frozenset(str(stack["id"]) for stack in stacks if stack.get("id"))

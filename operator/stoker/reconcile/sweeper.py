@@ -16,7 +16,7 @@ from stoker.core.actions import Settle
 from stoker.core.orphans import CONFIRM_ANNOTATION, Tally
 from stoker.core.sweep import Sweep, SweepWorld, sweep
 from stoker.kube.client import KubeClient, KubeError
-from stoker.kube.marks import Marks, stack_name_of
+from stoker.kube.marks import Marks, stack_name_of, tells_project
 from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError
 from stoker.reconcile.memory import VmCache
@@ -70,6 +70,8 @@ class Sweeper:
         found = sweep(self._world(name, seen))
         self._ownerless[name], self._tallies[name] = found.ownerless, found.tally
         self._prune(seen)
+        namespaces, by_id = seen.tenant.spec.namespaces, self._cache.by_id
+        runtime.forget(lambda vm_id: any(namespace in namespaces for namespace, _ in by_id.get(vm_id, ())))
         runtime.observe(seen.listing)
         for vm_id in found.missing:
             runtime.wake(vm_id)
@@ -86,6 +88,7 @@ class Sweeper:
             stacks=seen.listing.stacks,
             vm_ids=seen.vm_ids,
             recorded=seen.recorded,
+            held=seen.held,
             operations=seen.operations,
             marks=seen.marks,
             now=datetime.now(UTC).replace(microsecond=0),
@@ -118,7 +121,7 @@ class Sweeper:
         for operation in found.expired:
             await self._try(self._objects.remove(operation))
         for mark in found.unneeded:
-            if await self._is_gone(runtime, mark):
+            if tells_project(mark) and await self._is_gone(runtime, mark):
                 await self._try(self._marks.remove(mark))
 
     async def _is_gone(self, runtime: TenantRuntime, mark: VirtualMachineOperation) -> bool:

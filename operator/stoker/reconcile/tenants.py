@@ -22,16 +22,17 @@ from stoker.api.ratelimit import TENANT_LIMIT
 from stoker.api.tenant import Tenant
 from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
-from stoker.core.identity import cluster_tags, tag_value
+from stoker.core.identity import cluster_tags
 from stoker.core.limits import TenantLimits
 from stoker.core.server import Servers
-from stoker.core.stack import Listing, Stack, Unknown
+from stoker.core.stack import Listing, Unknown
 from stoker.core.tenancy import Preflight
-from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
+from stoker.openstack.base import CloudError, Project
 from stoker.reconcile.browsing import Browser
+from stoker.reconcile.calls import foreseen, is_stopping
 from stoker.reconcile.clouds import CloudRuntime
-from stoker.reconcile.queue import Key
 from stoker.reconcile.server_watch import ServerWatch
+from stoker.reconcile.snapshot import Snapshot
 from stoker.reconcile.trail import Said
 
 log = logging.getLogger(__name__)
@@ -39,25 +40,7 @@ log = logging.getLogger(__name__)
 STALE = 120.0
 """Age from which a listing is no longer believed, seconds: after it, Ready is Unknown rather than old."""
 
-Connect = Callable[[Endpoint, Credentials], Project]
-Wake = Callable[[Key], None]
 Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """One listing of a project, indexed by the VM's id."""
-
-    listing: Listing
-    by_vm: dict[str, tuple[Stack, ...]]
-
-    @classmethod
-    def of(cls, listing: Listing) -> Snapshot:
-        by_vm: dict[str, list[Stack]] = {}
-        for stack in listing.stacks:
-            if vm_id := tag_value(stack.tags, "stoker-vm"):
-                by_vm.setdefault(vm_id, []).append(stack)
-        return cls(listing, {vm_id: tuple(stacks) for vm_id, stacks in by_vm.items()})
 
 
 @dataclass(slots=True)
@@ -131,6 +114,7 @@ class TenantRuntime:
     moving: set[str] = field(default_factory=set)
     """Ids of VMs with something under way."""
 
+    _ended: bool = False
     _nudge: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -157,6 +141,8 @@ class TenantRuntime:
         )
 
     async def stop(self) -> None:
+        """End its tasks and threads. A call under way ends as it would; one that waits for a thread is never sent."""
+        self._ended = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -175,6 +161,12 @@ class TenantRuntime:
         elif vm_id not in self.moving:
             self.moving.add(vm_id)
             self._nudge.set()
+
+    def forget(self, is_here: Callable[[str], bool]) -> None:
+        """Forget the VMs that are not the tenant's, or not at all: no pass of theirs says that nothing moves any more."""
+        for vm_id in [one for one in {*self.moving, *self.watch.known} if not is_here(one)]:
+            self.moving.discard(vm_id)
+            self.watch.forget(vm_id)
 
     def view(self, vm_id: str) -> Listing | Unknown | None:
         """Return the VM's part of the newest listing, or why there is none to believe; None before the first ended."""
@@ -214,12 +206,14 @@ class TenantRuntime:
 
         What changes something is an effect: it runs only while we may act, and only `Trail.around` gives what it takes.
         """
+        if self._ended:
+            raise self._gone()
         trial, started, code = self.cloud.enter(), time.monotonic(), "ok"
 
         def run() -> Result:
             if effect is not None:
                 self.may_act()  # here, since waiting for a thread may have outlasted the lease
-            return function(project)
+            return foreseen(name, function, project)
 
         try:
             result = await asyncio.get_running_loop().run_in_executor(self.threads, run)
@@ -228,8 +222,10 @@ class TenantRuntime:
             self.cloud.failed(self.tenant.metadata.name, error.fault, trial=trial)
             self._learn(name, error.fault)
             raise
-        except BaseException:
+        except BaseException as error:
             self.cloud.unsure()
+            if self._ended and isinstance(error, asyncio.CancelledError) and not is_stopping():
+                raise self._gone() from None  # its threads' end cancelled it, and nobody its caller
             raise
         else:
             self.cloud.answered()
@@ -237,6 +233,9 @@ class TenantRuntime:
             return result
         finally:
             metrics.observe_call(name, code, time.monotonic() - started)
+
+    def _gone(self) -> CloudError:
+        return CloudError(Fault(ErrorCode.TENANT_NOT_READY, f"the Tenant {self.tenant.metadata.name} is gone"))
 
     def _learn(self, name: str, fault: Fault | None) -> None:
         """Remember what a create tells of trusts: nothing else does."""
