@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from prometheus_client import generate_latest
 
-from benchmark import counters
+from benchmark import counters, settled, simulated
 from benchmark.figures import Column, Row, missed, table
+from stoker import metrics
+from stoker.core.actions import Decision, Nothing, Reason
 
 ROWS = {"seconds": Row("from start to end, s", 30.0), "events": Row("Events"), "none": Row("not measured", 1.0)}
 COLUMNS = [Column("one", {"seconds": 1.25, "events": 3.0}), Column("many", {"seconds": 31.0, "events": 1234.0})]
@@ -71,3 +74,13 @@ def test_calls_are_shown_without_ids_and_values() -> None:
     stack = "0a1b2c3d-0a1b-4c2d-8e3f-0a1b2c3d4e5f"
     calls = [("GET", f"/heat/v1/{'a' * 32}/stacks/vm-{stack}/{stack}?resolve_outputs=false")]
     assert counters.shapes(calls) == {"GET /heat/v1/ID/stacks/ID/ID?resolve_outputs": 1}
+
+
+def test_the_metrics_that_the_benchmark_waits_for_are_the_operator_s() -> None:
+    waited = (simulated.LISTED, settled.PASSES, settled.ACTIVE)
+    before = [counters.total(generate_latest(metrics.REGISTRY).decode(), *one) for one in waited]
+    metrics.observe_call("list", "ok", 0.1)
+    metrics.PASSES.observe(0.1)
+    metrics.observe_decision(Decision(Nothing(), Reason.ACTIVE, "as asked"))
+    text = generate_latest(metrics.REGISTRY).decode()
+    assert [counters.total(text, *one) for one in waited] == [number + 1 for number in before]

@@ -19,6 +19,12 @@ _ID = re.compile(r"/(vm-)?[0-9a-f]{8}[0-9a-f-]{24,}")
 _VM_PATHS = re.compile(r"/stacks/|/stacks\?(.*&)?name=|/servers/(?!detail)")
 
 
+def total(metrics: str, name: str, *labels: str) -> float:
+    """Return the sum of a metric's samples that have all those labels (`reason="Active"`)."""
+    samples = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", metrics, re.MULTILINE)
+    return sum(float(value) for given, value in samples if all(label in given for label in labels))
+
+
 def writes(metrics: str) -> Counter[str]:
     """Return the writes to our kinds by verb and resource, refused ones too, and the Events, from the API server's metrics."""
     found: Counter[str] = Counter()

@@ -24,6 +24,10 @@ from stoker.kube.client import path
 STILL = 2.0
 """How long no VM is looked at any more when all were, seconds."""
 
+PASSES = ("stoker_reconcile_seconds_count",)
+ACTIVE = "stoker_decisions_total", 'reason="Active"'
+"""The metrics, and a label, that show how far it is."""
+
 PORTION = 250
 """Stacks that are copied at a time: the simulator answers nobody else meanwhile."""
 
@@ -115,10 +119,10 @@ async def _measure(
 
         async def all_seen() -> bool:
             nonlocal seen, moved
-            now = operator.metric("stoker_reconcile_seconds_count")
+            now = operator.metric(*PASSES)
             if now != seen:
                 seen, moved = now, time.monotonic()
-            settled = operator.metric("stoker_decisions_total", 'reason="Active"')
+            settled = operator.metric(*ACTIVE)
             return settled >= amount and time.monotonic() - moved > STILL
 
         await until(all_seen, "every VM to be looked at")

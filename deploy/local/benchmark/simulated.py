@@ -19,6 +19,10 @@ SINGLES = 20
 """How often one VM by itself is made: of so many, the nineteenth is the 95th percentile."""
 
 
+LISTED = "stoker_openstack_request_seconds_count", 'operation="list"'
+"""The metric, and its label, that show that the operator works."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What a run has."""
@@ -52,7 +56,7 @@ async def bursts(settings: LocalSettings, counts: list[int], rest: float) -> lis
 
 async def leads(operator: Operator) -> bool:
     """Tell whether the operator holds the Lease and has listed a project."""
-    return operator.pid > 0 and operator.metric("stoker_openstack_request_seconds_count", 'call="list"') > 0
+    return operator.pid > 0 and operator.metric(*LISTED) > 0
 
 
 async def one_by_one(bench: Bench) -> dict[str, float]:
