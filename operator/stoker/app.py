@@ -59,7 +59,9 @@ class Operator:
         self.settings, self.access = settings, access
         self._kube, self._cluster, self._leader, self._trail = kube, cluster, leader, trail
         parse, start = parse_credentials, self._start_tenant
-        self.directory = Directory(kube, settings.namespace, connector, parse, start, leader.holder)
+        self.directory = Directory(
+            kube, settings.namespace, connector, parse, start, leader.holder, settings.tenant_calls
+        )
         self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
         objects = Objects(kube, leader.holder)
         timing = Timing(settings.create_deadline_seconds, settings.stuck_seconds)

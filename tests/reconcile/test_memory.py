@@ -69,6 +69,17 @@ def test_a_stale_event_is_ignored(version: int, kept: int):
     assert cache.objects[KEY]["metadata"]["resourceVersion"] == str(kept), "compared as numbers, not as text"
 
 
+@pytest.mark.parametrize(("version", "kept"), [(9, "u-2"), (11, "u-1")])
+def test_a_late_event_of_an_object_that_was_deleted_does_not_replace_its_successor(version: int, kept: str):
+    cache = VmCache()
+    cache.store(raw(uid="u-2", version=10, vm_id="id-2"))
+    memory = cache.memory(parsed(cache))
+    assert cache.store(raw(uid="u-1", version=version, vm_id="id-1")) == KEY
+    assert cache.objects[KEY]["metadata"]["uid"] == kept
+    assert list(cache.by_id) == [f"id-{kept[-1]}"]
+    assert (cache.memories.get(KEY) is memory) is (kept == "u-2")
+
+
 def test_memory_is_of_the_very_object():
     cache = VmCache()
     cache.store(raw(version=10))

@@ -57,9 +57,9 @@ class Fickle(KubeStore):
         return await super()._serve(request)
 
 
-def vm(name: str) -> dict[str, Any]:
+def vm(name: str, version: int = 1) -> dict[str, Any]:
     """Return a VM of that id."""
-    metadata = {"name": name, "namespace": "team-a", "uid": name, "resourceVersion": "1"}
+    metadata = {"name": name, "namespace": "team-a", "uid": name, "resourceVersion": str(version)}
     return {"metadata": {**metadata, "creationTimestamp": LONG_AGO}}
 
 
@@ -219,7 +219,7 @@ async def test_a_live_vm_s_recorded_stack_stays_whatever_vm_its_tags_name(sweepi
     """Somebody in the project may change a stack's tags."""
     stack = sweeping.stack("nobody")
     sweeping.tenant("Delete", stack)
-    owner = {**vm("web"), "status": {"stack": {"id": stack}}}
+    owner = {**vm("web", version=0), "status": {"stack": {"id": stack}}}
     sweeping.store.answers[VMS] = [listed(owner)]
     await sweeping.sweep(3)
     sweeping.store.answers[VMS] = [listed(), listed(), listed(owner)]

@@ -21,6 +21,7 @@ from stoker.api.tenant import Tenant
 from stoker.core import tenancy
 from stoker.core.admission import tenant_of
 from stoker.core.faults import Fault
+from stoker.core.pace import InFlight
 from stoker.core.tenancy import Seen
 from stoker.kube.client import KubeClient, KubeError, path
 from stoker.kube.objects import VMS
@@ -52,8 +53,9 @@ class Directory:
         parse: Parse,
         start: Callable[[Tenant], TenantRuntime],
         holder: str = "stoker",
+        calls: int = 8,
     ) -> None:
-        self._kube, self._start = kube, start
+        self._kube, self._start, self._calls = kube, start, calls
         self._connector, self._reports = Connector(kube, namespace, connect, parse), Reports(kube, holder)
         self.tenants: dict[str, Tenant] = {}
         self.clouds: dict[str, Cloud] = {}
@@ -192,7 +194,7 @@ class Directory:
 
     def _cloud(self, name: str) -> CloudRuntime:
         """Return what the tenants of a cloud share, with what its spec says now."""
-        shared = self._shared.setdefault(name, CloudRuntime(name, self.changed))
+        shared = self._shared.setdefault(name, CloudRuntime(name, self.changed, limit=InFlight(self._calls)))
         known = self.clouds.get(name)
         shared.bucket.adjust((known and known.spec.rate_limit) or CLOUD_LIMIT)
         return shared

@@ -81,13 +81,16 @@ class VmCache:
     """Called with the namespace of a VM that is gone, or that has less reserved than before."""
 
     def store(self, raw: dict[str, Any]) -> Key:
-        """Keep an object unless a newer version is known: own writes are read back at once, late events are not."""
+        """Keep an object unless a newer version is known: own writes are read back at once, late events are not.
+
+        An older object of the name has an older version too: versions are of the whole API server, not of an object.
+        """
         metadata = raw["metadata"]
-        key = (metadata["namespace"], metadata["name"])
+        key = key_of(raw)
         known = self.objects.get(key)
+        if known and int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
+            return key
         if known and known["metadata"]["uid"] == metadata["uid"]:
-            if int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
-                return key
             self._unindex(key, known)  # its id may be another now
             if _reserved(known) not in (None, _reserved(raw)):
                 self.freed(key[0])
@@ -170,6 +173,11 @@ def _shared(value: Any) -> Any:
         case str() if len(value) <= LONGEST_SHARED:
             return sys.intern(value)
     return value
+
+
+def key_of(raw: dict[str, Any]) -> Key:
+    """Return namespace and name."""
+    return raw["metadata"]["namespace"], raw["metadata"]["name"]
 
 
 def identity_of(raw: dict[str, Any]) -> str:

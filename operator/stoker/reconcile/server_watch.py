@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault
+from stoker.core.pace import pause_after
 from stoker.core.server import LONGEST_STATE, ServerLook, Servers
 from stoker.core.stack import Unknown
 from stoker.openstack.base import CloudError
@@ -83,7 +84,8 @@ class ServerWatch:
             await self.list()
             self._nudge.clear()
             if self.awaited:
-                await asyncio.sleep(max(self.runtime.poll_seconds, time.monotonic() - began))
+                spent, runtime = time.monotonic() - began, self.runtime
+                await asyncio.sleep(pause_after(spent, least=runtime.poll_seconds, most=runtime.rest_seconds))
                 continue
             with suppress(TimeoutError):
                 pause = self.runtime.rest_seconds * random.uniform(0.9, 1.1)  # noqa: S311

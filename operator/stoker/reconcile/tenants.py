@@ -24,6 +24,7 @@ from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
 from stoker.core.identity import cluster_tags
 from stoker.core.limits import TenantLimits
+from stoker.core.pace import pause_after
 from stoker.core.server import Servers
 from stoker.core.stack import Listing, Unknown
 from stoker.core.tenancy import Preflight
@@ -31,6 +32,7 @@ from stoker.openstack.base import CloudError, Project
 from stoker.reconcile.browsing import Browser
 from stoker.reconcile.calls import foreseen, is_stopping
 from stoker.reconcile.clouds import CloudRuntime
+from stoker.reconcile.places import Places
 from stoker.reconcile.server_watch import ServerWatch
 from stoker.reconcile.snapshot import Snapshot
 from stoker.reconcile.trail import Said
@@ -96,6 +98,7 @@ class TenantRuntime:
     """Whether a create with the present credentials showed that Heat can make what trusts it needs."""
 
     cloud: CloudRuntime = field(default_factory=CloudRuntime)
+    places: Places = field(default_factory=Places)
     limits: TenantLimits = field(default_factory=lambda: TenantLimits.of(TENANT_LIMIT))
     renew: Callable[[Project, Fault], Awaitable[None]] = _no_renewal
     """Looks at the Secret again, since OpenStack refused the credentials that this project has."""
@@ -143,6 +146,7 @@ class TenantRuntime:
     async def stop(self) -> None:
         """End its tasks and threads. A call under way ends as it would; one that waits for a thread is never sent."""
         self._ended = True
+        self.places.let_all()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -206,15 +210,20 @@ class TenantRuntime:
 
         What changes something is an effect: it runs only while we may act, and only `Trail.around` gives what it takes.
         """
+        async with self.places.one(name, self.cloud.limit) as place:
+
+            def run() -> Result:
+                if effect is not None:
+                    self.may_act()  # here, since waiting for a place or a thread may have outlasted the lease
+                place.began = time.monotonic()
+                return foreseen(name, function, project)
+
+            return await self._run(name, run)
+
+    async def _run(self, name: str, run: Callable[[], Result]) -> Result:
         if self._ended:
             raise self._gone()
         trial, started, code = self.cloud.enter(), time.monotonic(), "ok"
-
-        def run() -> Result:
-            if effect is not None:
-                self.may_act()  # here, since waiting for a thread may have outlasted the lease
-            return foreseen(name, function, project)
-
         try:
             result = await asyncio.get_running_loop().run_in_executor(self.threads, run)
         except CloudError as error:
@@ -251,7 +260,7 @@ class TenantRuntime:
             self._nudge.clear()
             suspended = self.cloud.wait
             if self.moving and not suspended and not self.fault:
-                await asyncio.sleep(max(self.poll_seconds, spent))
+                await asyncio.sleep(pause_after(spent, least=self.poll_seconds, most=self.rest_seconds))
                 continue
             pause = max(suspended, 0.1) if suspended else self.rest_seconds * random.uniform(0.9, 1.1)  # noqa: S311
             with suppress(TimeoutError):
