@@ -87,6 +87,15 @@ lint: setup ## Check style and layers
 types: setup ## Check types
 	$(BIN)/mypy
 
+.PHONY: audit
+audit: setup ## Look for weak spots in the operator's code (bandit) and in the workflows (zizmor); needs no network
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml operator
+	$(BIN)/zizmor --offline --persona=pedantic --no-progress .github
+
+.PHONY: advisories
+advisories: setup ## Ask the public package index for known holes in what the image installs; a mirror does not know them
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement deploy/requirements.txt
+
 .PHONY: generate
 generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, files for Argo CD, parts of docs/
 	$(BIN)/stoker crds --output crds
@@ -132,15 +141,25 @@ dashboard: setup ## Draw the dashboard for the docs, from a real run on the simu
 	$(ENV) up kubernetes
 	$(BIN)/python docs/draw_dashboard.py
 
+.PHONY: image
+image: ## Build the image with Docker
+	docker build --file deploy/Dockerfile --tag stoker:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
+
+.PHONY: kind-demo
+kind-demo: setup ## Play the main job with containers: the image in a kind cluster, against the OpenStack simulator
+	deploy/kind/demo.sh
+
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'
 	$(ENV) up $(if $(filter simulator,$(firstword $(ARGS))),kubernetes)
 	$(BIN)/python deploy/local/bench.py $(ARGS)
 
 .PHONY: lock
-lock: $(UV) ## Renew uv.lock; it names no index host
+lock: $(UV) ## Renew uv.lock, which names no index host, and the image's part of it
 	$(UV) lock
 	sed -i -E 's#(registry = ")https?://[^"]+#\1https://index#; s#(url = ")https?://[^"]*/([^"/]+")#\1https://index/\2#' uv.lock
+	$(UV) export --quiet --frozen --no-header --no-annotate --no-dev --no-emit-project --output-file deploy/requirements.txt > /dev/null
+	$(UV) export --quiet --frozen --no-header --no-annotate --only-group build --output-file deploy/requirements-build.txt > /dev/null
 
 .PHONY: clean
 clean: ## Stop the local environment and remove everything but the cache
