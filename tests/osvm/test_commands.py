@@ -39,7 +39,8 @@ def test_a_user_s_day(
     assert admin.run("plan", "-f", file) == 0
     assert "not known" not in admin.out
 
-    simulated.create(publicIP=True)
+    desk = Desk(simulated.settings, simulated.name)
+    desk.create("alice", simulated.manifest("web-1", publicIP=True))
     assert user.run("retry", "web-1", "--wait") == 0
     assert "Active Active" in user.err.splitlines()[-1]
     assert user.run("list") == 0
@@ -68,7 +69,7 @@ def test_a_user_s_day(
     assert "refused: UpdateWouldReplace" in user.out
     assert user.run("plan", "-f", other, "-o", "json") == 1
     assert json.loads(user.out)[0]["losses"] == ["server (replaced)"]
-    simulated.patch("web-1", {"spec": {"image": "ubuntu-24.04"}})
+    desk.patch("alice", {"spec": {"image": "ubuntu-24.04"}})
     simulated.wait_reason("UpdateWouldReplace")  # what was foretold is what the operator says
     assert user.run("describe", "web-1") == 0
     assert "what is wrong: the update would cost the data of server (replaced)" in user.out
