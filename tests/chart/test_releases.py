@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,8 +24,9 @@ import onboard
 from localenv import kubernetes
 from localenv.access import Access
 from localenv.settings import HOST, LocalSettings
+from operator_run import environment as operator_environment
 from simulator.local import Simulator
-from support.chart import CHART, Helm, Object
+from support.chart import CHART, MUTATES, Helm, Object, RefusedError
 from support.cluster import wait_until
 from support.operator import OperatorProcess
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
@@ -31,6 +34,13 @@ from support.simulated_cluster import SimulatedCluster, simulated_cluster
 pytestmark = pytest.mark.kubernetes
 
 NAMESPACE = onboard.NAMESPACE
+
+RESTRICTED: Object = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+}
+"""The operator's namespace as docs/install.md makes it: a pod that may do more is refused there."""
 
 
 def free_ports(*names: str) -> dict[str, int]:
@@ -99,9 +109,19 @@ class Release:
         folder = self.folder / fields["metadata.name"]
         return {**given, "STOKER_AUDIT_DIR": str(folder), "STOKER_HEALTH_PORT": str(port), "STOKER_BIND_ADDRESS": HOST}
 
+    def pod(self) -> Object:
+        """Return the StatefulSet's pod, which no controller makes here."""
+        template = self.get("statefulset", "stoker", "-n", NAMESPACE)["spec"]["template"]
+        metadata = {**template["metadata"], "name": "stoker-0", "namespace": NAMESPACE}
+        claims = [{"name": "audit", "persistentVolumeClaim": {"claimName": "audit-stoker-0"}}]
+        spec = {**template["spec"], "volumes": template["spec"]["volumes"] + claims}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
     def start(self) -> int:
         """Start one more replica as the chart's service account; return the port of its probes."""
-        kubernetes.write_operator_kubeconfig(Access(self.settings), kubernetes.Kubectl(self.program, Access(self.settings)))  # fmt: skip
+        access = Access(self.settings)
+        kubectl = kubernetes.Kubectl(self.settings.state / "bin" / "kubectl", access)
+        kubernetes.write_operator_kubeconfig(access, kubectl)
         port = free_ports("health")["health"]
         quick = {"STOKER_METRICS_PORT": "0", "STOKER_POLL_SECONDS": "0.5", "STOKER_REST_SECONDS": "3"}
         log = str(self.folder / "operator.log")
@@ -109,9 +129,11 @@ class Release:
         self.operators[-1].start()
         return port
 
-    @property
-    def program(self) -> Path:
-        return self.settings.state / "bin" / "kubectl"
+    def check(self) -> str:
+        """Return what `helm test` would print: `stoker check` as the service account."""
+        environment = {**operator_environment(self.settings), **self.environment(0)}
+        command = [sys.executable, "-m", "stoker", "check"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
 
     def stop(self) -> None:
         """Stop the replicas, as their pods would be; each must end by itself."""
@@ -153,10 +175,20 @@ def templates(release: Release) -> set[str]:
     return set(release.kubectl("get", "osvmt", "-o", "name").split())
 
 
+def test_the_api_server_takes_every_object_as_it_is_written(release: Release) -> None:
+    """Strictly: no field that it does not know, none twice. Templates need their kind first; the next test has them."""
+    objects = release.helm.render({}, MUTATES)
+    text = yaml.safe_dump_all(item for item in objects if item["kind"] not in ("VirtualMachineTemplate", "Pod"))
+    release.kubectl("apply", "-f", "-", text=json.dumps(RESTRICTED))
+    options = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
+    release.kubectl("apply", *options, "-f", "-", text=text)
+
+
 def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled_under_live_vms(
     release: Release, team: SimulatedCluster
 ) -> None:
-    release.run("install", "stoker", release.previous(), "--create-namespace")
+    release.kubectl("apply", "-f", "-", text=json.dumps(RESTRICTED))
+    release.run("install", "stoker", release.previous())
     team.open()
     leader, standby = release.start(), release.start()
     wait_until("one replica to lead and one to wait", lambda: {readiness(leader), readiness(standby)} == {"leading", "waiting for the lease"})  # fmt: skip
@@ -172,6 +204,10 @@ def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled_under_live_
     release.start()
     team.create("web-2")
     team.wait_active("web-1", "web-2")
+    assert "all is well" in release.check()
+    release.kubectl("create", "--dry-run=server", "-f", "-", text=json.dumps(release.pod()))
+    with pytest.raises(RefusedError, match="cannot be imported into the current release"):
+        release.helm("install", "second", str(CHART), "--namespace", "default")
 
     release.run("rollback", "stoker", "1")
     assert columns(release) == before
