@@ -11,6 +11,9 @@ UV_VERSION := 0.13.9
 UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
 BIN := .venv/bin
 ENV := $(PYTHON) deploy/local/env.py
+MERMAID_VERSION := 11.17.2
+MERMAID_SHA256 := 7a644017d37f93c8359790884e6b67fb1f747c78eb20475952404bd87190a3f8
+MERMAID := $(CACHE)/mermaid-tiny-$(MERMAID_VERSION).js
 
 .PHONY: help
 help: ## Show this manual
@@ -60,9 +63,8 @@ helm: ## Find or build the Helm that the tests of the chart use
 .PHONY: test
 test: setup helm ## Run all tests, on a real API server and a real OpenStack
 	$(ENV) up
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage combine --quiet
+	$(ENV) up second
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='*/stoker/core/*' --fail-under=100
 
@@ -86,11 +88,17 @@ types: setup ## Check types
 	$(BIN)/mypy
 
 .PHONY: generate
-generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, docs/states.md, the picture in docs/architecture.md
+generate: setup ## Write what is generated from the code: crds/, the chart's copies and values, files for Argo CD, parts of docs/
 	$(BIN)/stoker crds --output crds
 	$(BIN)/python charts/write_chart.py
+	$(BIN)/python deploy/argocd/argocd_config.py
+	PYTHONPATH=deploy/local:tests $(BIN)/python -m support.gitops_states
+	$(BIN)/stoker templates heat_templates/ubuntu-basic@v1.yaml > deploy/examples/gitops/platform/templates/ubuntu-basic.v1.yaml
 	$(BIN)/python -m stoker.core.describe > docs/states.md
+	$(BIN)/python -m stoker.metrics.describe > docs/metrics.md
+	$(BIN)/python deploy/monitoring/write_dashboard.py
 	$(BIN)/python docs/draw_imports.py
+	$(BIN)/python docs/write_reference.py
 
 .PHONY: manifests
 manifests: setup helm ## Write deploy/operator.yaml from the chart
@@ -98,12 +106,31 @@ manifests: setup helm ## Write deploy/operator.yaml from the chart
 
 .PHONY: verify
 verify: generate ## Check that what is generated is current
-	git diff --exit-code -- crds charts docs/states.md docs/architecture.md
+	git diff --exit-code -- crds charts deploy/argocd deploy/examples docs/states.md docs/reference.md docs/metrics.md deploy/monitoring docs/architecture.md
+
+$(MERMAID):
+	mkdir -p $(CACHE) && cd $(CACHE) && tar -xzOf "$$(npm pack --silent @mermaid-js/tiny@$(MERMAID_VERSION))" package/dist/mermaid.tiny.js > $@
+	rm $(CACHE)/mermaid-js-tiny-$(MERMAID_VERSION).tgz
+	echo "$(MERMAID_SHA256)  $@" | sha256sum --check --quiet
+
+# Without npm, diagrams are shown as their text (docs/site_hooks.py).
+.PHONY: docs
+docs: setup $(if $(shell command -v npm),$(MERMAID)) ## Build the documentation site into site/; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 STOKER_MERMAID=$(wildcard $(MERMAID)) $(BIN)/mkdocs build --strict
 
 .PHONY: screens
 screens: setup ## Take the pictures of kubectl osvm for the docs, from a real run on the simulator
 	$(ENV) up kubernetes
 	$(BIN)/python docs/draw_screens.py
+
+.PHONY: alerts
+alerts: setup ## Check and test the alerts with the real promtool
+	PYTHONPATH=deploy/local $(BIN)/python -m localenv.promtool
+
+.PHONY: dashboard
+dashboard: setup ## Draw the dashboard for the docs, from a real run on the simulator and a real Prometheus
+	$(ENV) up kubernetes
+	$(BIN)/python docs/draw_dashboard.py
 
 .PHONY: bench
 bench: setup ## Measure on the real OpenStack, then on the simulator: ARGS='simulator --vms 1000'

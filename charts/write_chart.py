@@ -29,6 +29,8 @@ BEGIN, END = "<!-- written by charts/write_chart.py -->", "<!-- end of what is w
 COPIED = {"crds": "crds", "deploy/manifests": "manifests", "heat_templates": "templates"}
 """Folder of the repository → folder below the chart's files/."""
 
+MONITORING = "alerts.yaml", "dashboard.json"
+
 HEAD = "# Written by charts/write_chart.py from charts/chart_values.py; change it there. The README has the same as a table.\n"
 
 
@@ -46,6 +48,7 @@ def generated() -> dict[Path, str]:
             for folder, to in COPIED.items()
             for file in sorted((ROOT / folder).glob("*.yaml"))
         },
+        **{CHART / "files" / name: (ROOT / "deploy/monitoring" / name).read_text() for name in MONITORING},
     }
 
 

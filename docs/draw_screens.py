@@ -10,7 +10,9 @@ import io
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rich.console import Console
@@ -29,6 +31,7 @@ from support.users import binding  # noqa: E402
 
 SCREENS = ROOT / "docs" / "screens"
 WIDTH = 110
+NAMESPACE = "shop"
 WEB = {
     "publicIP": True,
     "volumes": [{"name": "data", "sizeGiB": 20}],
@@ -46,16 +49,20 @@ def take(cluster: SimulatedCluster, picture: str, *arguments: str) -> None:
         title=f"kubectl osvm {' '.join(arguments[:1] if '-f' in arguments else arguments)}", unique_id=picture
     )
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # fonts from elsewhere: a picture loads nothing
-    svg = svg.replace(cluster.name, "team-a" + " " * (len(cluster.name) - len("team-a")))
     (SCREENS / f"{picture}.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
+
+
+def as_alice(cluster: SimulatedCluster, manifest: dict[str, Any]) -> None:
+    """Apply a manifest as alice."""
+    onboard.kubectl(cluster.settings, "apply", "-f", "-", text=yaml.safe_dump(manifest), user="kubeconfig-alice")
 
 
 def play(cluster: SimulatedCluster) -> None:
     """Make some VMs as users would, and look at them."""
     onboard.apply(cluster.settings, [binding(cluster.name, "edit", "alice")])
-    cluster.create("web-1", **WEB)
-    cluster.create("web-2", powerState="Stopped")
-    cluster.create("db-1", flavor="m1.smal")
+    as_alice(cluster, cluster.manifest("web-1", **WEB))
+    as_alice(cluster, cluster.manifest("web-2", powerState="Stopped"))
+    as_alice(cluster, cluster.manifest("db-1", flavor="m1.smal"))
     cluster.wait_active("web-1")
     cluster.wait_reason("Stopped", "web-2")
     cluster.wait_reason("FlavorNotFound", "db-1")
@@ -65,7 +72,7 @@ def play(cluster: SimulatedCluster) -> None:
         file = Path(folder) / "web-1.yaml"
         file.write_text(yaml.safe_dump(edited))
         take(cluster, "plan", "plan", "-f", str(file))
-    cluster.patch("web-1", {"spec": {"image": "ubuntu-24.04"}})
+    as_alice(cluster, edited)
     cluster.wait_reason("UpdateWouldReplace", "web-1")
     take(cluster, "describe", "describe", "web-1")
     cluster.delete()
@@ -78,7 +85,9 @@ def main() -> None:
     SCREENS.mkdir(exist_ok=True)
     onboard.main()
     with Simulator() as simulator:
-        cluster = simulated_cluster(settings, simulator)
+        made = simulated_cluster(settings, simulator)
+        cloud = {**made.cloud, "metadata": {"name": NAMESPACE}}
+        cluster = SimulatedCluster(settings, replace(made.project, name=NAMESPACE), cloud)
         cluster.open()
         try:
             with OperatorThread(settings):

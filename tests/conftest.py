@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -18,6 +19,24 @@ from support.simulated_cluster import SimulatedCluster, simulated_cluster
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")  # how long an example takes is the machine's business: none fails for it
+
+
+def pytest_configure() -> None:
+    """Give the second of two test processes the second Kubernetes: an operator wants its cluster's lease alone."""
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+        second = LocalSettings.load().second()
+        os.environ["STOKER_LOCAL_DIR"] = str(second.state)
+        os.environ.update({f"STOKER_PORT_{name}": str(port) for name, port in second.ports.items()})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what stays together when two processes share the tests: all on the one OpenStack, else each module."""
+    for item in items:
+        if item.get_closest_marker("openstack"):
+            item.add_marker(pytest.mark.xdist_group("openstack"))
+        elif item.get_closest_marker("kubernetes"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

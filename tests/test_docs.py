@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
 import draw_imports
+import site_hooks
+import write_reference
 from stoker.api.conditions import ConditionType
 from stoker.core.actions import Reason
 from stoker.core.faults import POLICIES
@@ -53,7 +57,8 @@ def test_every_setting_has_its_row_with_default_and_meaning(setting) -> None:
 
 @pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], ids=lambda path: path.name)
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text()):
+    text = re.sub(r"`[^`\n]*`", "", document.read_text())  # a pattern in code may look like a link
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
         assert (document.parent / target).exists(), target
 
 
@@ -70,3 +75,24 @@ def test_imports_lead_one_way() -> None:
     assert [edge for edge in edges if order.index(edge[0]) > order.index(edge[1])] == []
     with pytest.raises(ValueError, match="in a circle: api, core"):
         draw_imports.ordered(edges + draw_imports.Edges([("api", "core")]), set(sizes))
+
+
+def listed(nav) -> Iterator[str]:
+    """Yield the pages of a navigation, those of its folders included."""
+    if isinstance(nav, str):
+        found = [site_hooks.index(nav), *site_hooks.pages(nav)] if nav.endswith("/") else [nav]
+        yield from (page for page in found if page != "adr/index.md")  # made for the site
+    else:
+        for item in nav.values() if isinstance(nav, dict) else nav:
+            yield from listed(item)
+
+
+def test_the_reference_is_what_the_models_say() -> None:
+    assert write_reference.PAGE.read_text() == write_reference.document(), "run `make generate`"
+
+
+def test_every_page_is_in_the_navigation_and_every_entry_is_a_page() -> None:
+    there = {str(file.relative_to(ROOT / "docs")) for file in (ROOT / "docs").rglob("*.md")} | set(
+        site_hooks.OUTSIDE.values()
+    )
+    assert sorted(listed(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])) == sorted(there)

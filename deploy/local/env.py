@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The local environment's command: a real Kubernetes control plane and a real OpenStack, without containers.
 
-    python3 deploy/local/env.py up|down|status|reset|snapshot|clean [kubernetes|openstack]
+    python3 deploy/local/env.py up|down|status|reset|snapshot|clean [kubernetes|openstack|second]
 
-With no half named, both work side by side. Needs Python 3.11 and nothing else; see README.md next to this file.
+With no half named, both work side by side. `second` is a second Kubernetes on the same OpenStack, for tests that run
+side by side; it stops with the rest. Needs Python 3.11 and nothing else; see README.md next to this file.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from collections.abc import Sequence
 
 from localenv.access import Access
 from localenv.process import locked, say
-from localenv.settings import LocalSettings
+from localenv.settings import KUBERNETES_PORTS, PORTS, LocalSettings
 
 HALVES = ("kubernetes", "openstack")
+SECOND = "second"
 
 COMMANDS = {
     "up": "start what does not run, and bring its contents up to date",
@@ -41,10 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("half", nargs="?", choices=HALVES, help="default: both, side by side")
+    parser.add_argument("half", nargs="?", choices=(*HALVES, SECOND), help="default: both, side by side")
     options = parser.parse_args(arguments)
     settings = LocalSettings.load()
     halves = (options.half,) if options.half else HALVES
+    if not options.half and options.command in ("down", "clean") and settings.second().state.exists():
+        halves = (*HALVES, SECOND)
     if options.command == "clean":
         return clean(settings, halves)
     succeeded = run_halves(options.command, halves, settings)
@@ -75,6 +79,8 @@ def run_half(command: str, half: str, settings: LocalSettings) -> bool:
     A SystemExit is a message for the user. In a thread it would vanish without a word, so it ends here.
     """
     try:
+        if half == SECOND:
+            settings, half = share_openstack(settings, settings.second()), "kubernetes"
         module = importlib.import_module(f"localenv.{half}")
         if command == "status":  # only looks, so it need not wait for a long `up`
             return module.status(settings) is not False
@@ -87,11 +93,23 @@ def run_half(command: str, half: str, settings: LocalSettings) -> bool:
     return False
 
 
+def share_openstack(settings: LocalSettings, second: LocalSettings) -> LocalSettings:
+    """Let a second environment see the first one's OpenStack: its clouds, its state, its processes and access logs."""
+    services = [name.lower().replace("_", "-") for name in PORTS if name not in KUBERNETES_PORTS]
+    of_services = [name for service in services for name in (f"pid/{service}.json", f"log/access-{service}.jsonl")]
+    for name in ("clouds.yaml", "openstack", *of_services):
+        link = second.state / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(settings.state / name)
+    return second
+
+
 def clean(settings: LocalSettings, halves: Sequence[str]) -> int:
     """Stop the halves; once both are down, remove the whole state."""
     if not run_halves("down", halves, settings):
         return 1
-    if set(halves) == set(HALVES):
+    if set(halves) >= set(HALVES):
         shutil.rmtree(settings.state, ignore_errors=True)
         say(f"removed {settings.state}")
     else:

@@ -30,6 +30,7 @@ from stoker.kube.marks import Marks
 from stoker.kube.objects import Objects
 from stoker.openstack.client import connect
 from stoker.openstack.credentials import parse_credentials
+from stoker.reconcile import census
 from stoker.reconcile.connection import Connect
 from stoker.reconcile.directory import Directory
 from stoker.reconcile.effects import Effects
@@ -58,7 +59,9 @@ class Operator:
         self.settings, self.access = settings, access
         self._kube, self._cluster, self._leader, self._trail = kube, cluster, leader, trail
         parse, start = parse_credentials, self._start_tenant
-        self.directory = Directory(kube, settings.namespace, connector, parse, start, leader.holder)
+        self.directory = Directory(
+            kube, settings.namespace, connector, parse, start, leader.holder, settings.tenant_calls
+        )
         self.queue, self._cache = WorkQueue(self.directory.lane), VmCache()
         objects = Objects(kube, leader.holder)
         timing = Timing(settings.create_deadline_seconds, settings.stuck_seconds)
@@ -123,7 +126,7 @@ class Operator:
             asyncio.create_task(self.directory.run(), name="directory"),
             asyncio.create_task(self._leader.keep(), name="lease"),
             asyncio.create_task(self._watch(stop), name="kopf"),
-            asyncio.create_task(self._gauge(), name="gauges"),
+            asyncio.create_task(census.keep(self._cache, self.queue, self.directory), name="census"),
             asyncio.create_task(self._trail.keep(), name="audit"),
         ]
         await self.directory.ready.wait()
@@ -152,12 +155,6 @@ class Operator:
             clusterwide=True,
             stop_flag=stop,
         )
-
-    async def _gauge(self) -> None:
-        while True:
-            metrics.BACKLOG.set(self.queue.depth)
-            metrics.BACKLOG_AGE.set(self.queue.oldest_seconds)
-            await asyncio.sleep(5)
 
     def _start_tenant(self, tenant: Tenant) -> TenantRuntime:
         return TenantRuntime(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
 from stoker import __version__, logs
 from stoker.settings import Settings
+
+M_ARENA_MAX = -8
+"""Of mallopt(3)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +82,14 @@ def _audit_parser(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=("json", "csv"), default="json", help="JSON Lines (default) or CSV")
 
 
+def _few_arenas() -> None:
+    """Have the threads share two arenas of glibc: with one for each, a fifth of the memory was free and never given back."""
+    with suppress(AttributeError, OSError):  # another C library has none
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
 def _run(_options: argparse.Namespace, settings: Settings) -> int:
+    _few_arenas()
     from stoker import app  # noqa: PLC0415 -- kopf and the SDK cost 60 MiB that no other command needs
 
     logs.set_up(settings.log_level)

@@ -15,7 +15,7 @@ from stoker.api.base import GROUP, VERSION
 from stoker.api.cloud import Cloud
 from stoker.api.template import VirtualMachineTemplate
 from stoker.api.tenant import Tenant
-from stoker.kube.client import open_session
+from stoker.kube.client import PAGE, open_session
 from stoker.reconcile.queue import Priority
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.consistency_timeout = 1
     chosen.queueing.idle_timeout = 1
     chosen.queueing.exit_timeout = 5
+    chosen.watching.chunk_size = PAGE
     chosen.watching.server_timeout = 600
     chosen.watching.client_timeout = 660
     chosen.watching.reconnect_backoff = 1

@@ -178,19 +178,19 @@ def test_a_setting_reaches_the_operator(helm: Helm) -> None:
 @pytest.mark.parametrize(
     ("audit", "claims", "volumes", "folder"),
     [
-        ({}, ["audit"], {"tmp"}, True),
-        ({"ephemeral": True}, [], {"tmp", "audit"}, True),
-        ({"enabled": False}, [], {"tmp"}, False),
+        ({}, ["audit"], ["tmp"], True),
+        ({"ephemeral": True}, [], ["audit", "tmp"], True),
+        ({"enabled": False}, [], ["tmp"], False),
     ],
     ids=str,
 )
 def test_the_audit_lies_on_a_volume_of_each_replica(
-    helm: Helm, audit: Object, claims: list[str], volumes: set[str], folder: bool
+    helm: Helm, audit: Object, claims: list[str], volumes: list[str], folder: bool
 ) -> None:
     (operator,) = of_kind(helm.render({"audit": audit}), "StatefulSet")
     assert [claim["metadata"]["name"] for claim in operator["spec"].get("volumeClaimTemplates", [])] == claims
     pod = operator["spec"]["template"]["spec"]
-    assert {volume["name"] for volume in pod["volumes"]} == volumes
+    assert sorted(volume["name"] for volume in pod["volumes"]) == volumes
     mounts = [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]]
     assert ("/var/lib/stoker" in mounts) == ("STOKER_AUDIT_DIR" in environment(helm, {"audit": audit})) == folder
 
@@ -250,3 +250,11 @@ def test_the_chart_has_the_version_of_the_program() -> None:
 
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+
+
+def test_the_rule_has_the_alerts_and_the_config_map_the_dashboard(helm: Helm) -> None:
+    objects = helm.render({"metrics": {"prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}}})
+    (rule,) = of_kind(objects, "PrometheusRule")
+    (dashboard,) = (item for item in of_kind(objects, "ConfigMap") if "stoker.json" in item["data"])
+    assert rule["spec"] == yaml.safe_load((REPOSITORY / "deploy/monitoring/alerts.yaml").read_text())
+    assert dashboard["data"]["stoker.json"] == (REPOSITORY / "deploy/monitoring/dashboard.json").read_text()

@@ -9,7 +9,7 @@ import pytest
 from localenv.settings import LocalSettings
 from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import PowerState
-from stoker.client import Client, StokerError, VirtualMachineSpec, Volume
+from stoker.client import Client, StokerError, VirtualMachineSpec, Volume, transport
 from support.users import Desk
 
 pytestmark = pytest.mark.kubernetes
@@ -81,7 +81,7 @@ def test_a_deletion_that_is_refused_leaves_no_stamp(alice: Client, desk: Desk, s
     assert desk.annotation("delete-requested-by") is None
 
 
-def test_vms_are_found_by_every_filter_at_once(alice: Client, spec: VirtualMachineSpec) -> None:
+def test_vms_are_found_by_every_filter_at_once(alice: Client, spec: VirtualMachineSpec, monkeypatch) -> None:
     alice.create_vm(spec, name="a", labels={"app": "web"})
     alice.create_vm(spec.model_copy(update={"flavor": "m1.small"}), name="b", labels={"app": "web"})
     alice.create_vm(spec, name="c", labels={"app": "db"})
@@ -90,6 +90,8 @@ def test_vms_are_found_by_every_filter_at_once(alice: Client, spec: VirtualMachi
         return [vm.metadata.name for vm in alice.list_vms(**filters)]  # type: ignore[arg-type]
 
     assert names() == ["a", "b", "c"]
+    monkeypatch.setattr(transport, "PAGE", 2)
+    assert names() == ["a", "b", "c"], "page by page"
     assert names(labels={"app": "web"}, flavor="m1.tiny") == ["a"]
     assert names(labels="app in (db)") == ["c"]
     assert names(template="ubuntu-basic@v1", image="cirros") == ["a", "b", "c"]

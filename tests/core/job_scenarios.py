@@ -136,7 +136,7 @@ SENT_MISSING, SENT_STUCK = (
 )
 FRESH = replace(OUTPUTS, as_of=CLOCK - 5)
 LISTED = Resources(CLOCK - 5, "s1", (Resource("port", "OS::Neutron::Port", "CREATE_COMPLETE", physical_id="p"),
-    Resource("machine", "OS::Nova::Server", "CREATE_COMPLETE", physical_id="server")))  # fmt: skip
+    Resource("machine", "OS::Nova::Server", "CREATE_COMPLETE", physical_id="server", gone=True)))  # fmt: skip
 MARKED = replace(LISTED, resources=(replace(LISTED.resources[1], status="CHECK_FAILED"),))
 BACK = Preview(CLOCK - 5, "s1", INPUTS.hash, Plan(updated=("server",)))
 COSTLY = replace(BACK, plan=Plan(replaced=("server",), types={"server": "OS::Nova::Server"}))
@@ -271,6 +271,9 @@ RESTART_ROWS = {
         restarting(looked(task="rebooting"), restart(outcome="Accepted", started_at=LONG_AGO)), Settle, "Restarting", P),
     "a refused restart is tried again": (
         restarting(RUNS, restart(outcome="Failed", last_error="Conflict", message="x", next_retry_time=EARLIER)), Claim, "Claiming", P),
+    "a refused restart waits for its time, whatever was edited since": (
+        restarting(RUNS, restart(outcome="Failed", last_error="Conflict", message="x", next_retry_time=LATER),
+                   vm={"generation": 2}), Nothing, "Conflict", R),
     "a request that failed is over": (restarting(RUNS, restart(state="Failed", outcome="Failed")), Nothing, "Active", S),
     "a request that is recorded is over": (restarting(RUNS, vm={"restart_id": "r1"}), Nothing, "Active", S),
     "a request from before there was a VM is over": (restarting(RUNS, vm={"active_at": None}), Nothing, "Active", S),
@@ -375,6 +378,13 @@ REPAIR_ROWS = {
         LookAtResources, "Looking", P),
     "then it is marked": (
         drifted(gone(), OPEN_MISSING, held=held(OPEN_MISSING), outputs=FRESH, resources=LISTED), MarkUnhealthy, "Repairing", P),
+    "a server that Nova has by id is not made anew, whatever is listed": (
+        drifted(gone(), OPEN_MISSING, held=held(OPEN_MISSING), outputs=FRESH,
+                resources=replace(LISTED, resources=(replace(LISTED.resources[1], gone=False),))), Settle, "Conflict", R),
+    "a server in ERROR that may be made anew need not be gone": (
+        drifted(ERROR, repair("broken", attempts=2), held=held(repair("broken", attempts=2)), outputs=FRESH,
+                resources=replace(LISTED, resources=(replace(LISTED.resources[1], gone=False),)),
+                vm={"spec": {"allowReplace": True}}), MarkUnhealthy, "Repairing", P),
     "a server that no resource is cannot be repaired": (
         drifted(gone(), OPEN_MISSING, held=held(OPEN_MISSING), outputs=FRESH, resources=replace(LISTED, resources=())),
         Settle, "TemplateInvalid", B),

@@ -92,6 +92,24 @@ def test_what_changes_is_said_with_its_values_but_user_data_is_not() -> None:
     }
 
 
+def test_rules_are_said_in_words() -> None:
+    ssh = {"protocol": "tcp", "ports": "22", "cidr": "10.0.0.0/8"}
+    web = {"protocol": "tcp", "ports": "80-90", "cidr": "::/0"}
+    seen = edit({"ingress": [ssh, {"protocol": "icmp", "cidr": "10.0.0.0/8"}]}, {"ingress": [web]})
+    assert seen.why["security_group"] == (
+        "rules: tcp 80-90 from ::/0 → tcp 22 from 10.0.0.0/8, icmp from 10.0.0.0/8",
+    )  # fmt: skip
+
+
+def test_what_refers_to_what_is_made_anew_is_changed() -> None:
+    address = {"get_attr": ["port", "fixed_ips", 0, "ip_address"]}
+    both = version(2, resources={"x": {"type": "OS::Heat::Value", "properties": {"value": address}}})
+    spec = {"template": "ubuntu-basic@v2"}
+    seen = edit({**spec, "networkProfile": "other"}, spec, both)
+    assert changes(seen) == {"updated": ("server", "x"), "replaced": ("port",)}
+    assert seen.why["x"] == ("refers to the new port",)
+
+
 def test_a_new_vm_adds_everything_that_its_spec_asks_for() -> None:
     seen = foresee(None, vm(spec={"publicIP": True}), templates())
     assert changes(seen) == {"added": ("security_group", "port", "floating_ip", "server")}

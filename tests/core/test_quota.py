@@ -72,6 +72,15 @@ def test_a_vm_with_a_stack_counts_reserved_or_not() -> None:
     assert list(found.denied) == ["u2"]
 
 
+def test_a_vm_that_we_released_takes_nothing_whatever_else_holds_the_object() -> None:
+    gone = active(deleting=True, enrolled=False, reserved=SMALL)
+    assert claimant(gone, UID, FLAVORS, seen=False).counts == Amounts()
+    going = active(deleting=True, reserved=SMALL)
+    stripped = active(enrolled=False, reserved=SMALL)
+    for there in (going, stripped):
+        assert claimant(there, UID, FLAVORS, seen=False).counts.vms == 1
+
+
 def test_lowering_a_quota_takes_nothing_from_those_that_are_there() -> None:
     there = [claim(n, built=True, applied=True, holds=SMALL) for n in (1, 2, 3)]
     found = plan("team-a", Quota(vms=1), [*there, claim(4)])

@@ -315,7 +315,7 @@ def test_five_failed_stacks_are_enough() -> None:
 def test_an_operation_s_record_says_how_it_ended() -> None:
     gone = Probe(CLOCK - 1, "s1", None)
     assert settled(world(GOING, operations=(DONE, OPEN_DELETE), probe=gone)).state == "Succeeded"
-    assert settled(world(GOING, operations=(failed(),))).state == "Failed"
+    assert settled(world(GOING, operations=(failed(),), probe=gone)).state == "Failed"
 
 
 def test_a_failure_without_a_record_of_its_reason_is_said_all_the_same() -> None:

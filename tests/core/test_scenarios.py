@@ -212,6 +212,8 @@ PRESENT_ROWS: dict[str, Row] = {
         world(None, stack("CREATE_IN_PROGRESS", created=NOW - timedelta(hours=2)), operations=(ACCEPTED,)), Claim, "Stuck", P),
     "an unrecorded stack that is going is waited for": (world(None, stack("DELETE_IN_PROGRESS")), Nothing, "InProgress", P),
     "an unfinished stack without an operation gets one": (world(None, stack("CREATE_FAILED")), Claim, "Claiming", P),
+    "a stack that once worked needs no create": (world(active(), stack("UPDATE_FAILED")), Nothing, "StackFailed", B),
+    "nor does one that somebody else could not delete": (world(active(), stack("DELETE_FAILED")), Nothing, "StackFailed", B),
     "a failed create is recorded with the resource's reason": (
         world(None, stack("CREATE_FAILED", reason=NO_HOST), operations=(ACCEPTED,)), Settle, "NoValidHost", B),
     "a failed stack stays until the next try": (world(None, stack("CREATE_FAILED"), operations=(WAITING,)), Nothing, "NoValidHost", B),
@@ -548,6 +550,11 @@ ABSENT_ROWS: dict[str, Row] = {
     "once a create is answered, its deadline is nothing": (
         world(WAS_ACTIVE, operations=(DONE, OPEN_DELETE), unresolved_since=CLOCK - 10), LookById, "Looking", P),
     "what was never claimed and has a stack is not released": (world(GOING, stack()), Claim, "Deleting", P),
+    "the stack of a failed create is proven gone as well": (
+        world(GOING, operations=(operation(outcome="Failed", stack_id="s1"),)), LookById, "Looking", P),
+    "also that of the attempt before an open one": (
+        world(GOING, operations=(operation(attempts=2, stack_id="s1"),), unresolved_since=CLOCK - 200),
+        LookById, "Looking", P),
     "the delete of an earlier object is not this one's": (
         world(WAS_ACTIVE, stack(), operations=(DONE, operation(OperationType.DELETE, cause="an earlier uid", state="Succeeded"))),
         Claim, "Deleting", P),
@@ -613,8 +620,8 @@ ABSENT_ROWS: dict[str, Row] = {
         world(GOING, identity=OLD_ID, operations=(operation(OperationType.DELETE, stack_id="s1"),)), LookById, "Looking", P),
     "a failed operation without a stack does not hide the recorded one": (
         world(WAS_ACTIVE, operations=(operation(state="Failed", outcome="Failed"),)), LookById, "Looking", P),
-    "a failed attempt's stack that is gone is not looked for": (
-        world(GOING, operations=(operation(outcome="Failed", stack_id="s1"),)), Settle, "Deleting", P),
+    "a failed attempt's stack that is proven gone ends its create": (
+        world(GOING, operations=(operation(outcome="Failed", stack_id="s1"),), probe=GONE), Settle, "Deleting", P),
     "an open create is ended when nothing came of it": (world(GOING, operations=(WAITING,)), Settle, "Deleting", P),
     "what is gone is recorded as deleted": (world(WAS_ACTIVE, operations=(DONE,), probe=GONE), Claim, "Deleting", P),
     "what is gone and recorded is released": (world(WAS_ACTIVE, operations=(DONE, DELETED), probe=GONE), Release, "Deleted", P),
@@ -779,6 +786,8 @@ def test_a_quota_without_room_is_told_with_the_rest_and_a_flavor_that_nobody_kno
     assert full.requeue_after is not None, "a flavor that is made wakes nobody"
     unsized = Denied(Fault(ErrorCode.FLAVOR_NOT_FOUND, "its size is not known"))
     assert "its size" not in decide(world(findings=UNKNOWN_NAME, quota=unsized)).message
+    assert decide(world(quota=unsized)).wants == {Part.FLAVORS}, "nobody else asks for a size that could not be read"
+    assert decide(world(quota=NO_ROOM)).wants == frozenset()
 
 
 def test_what_is_waited_for_is_asked_for() -> None:

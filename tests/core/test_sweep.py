@@ -74,6 +74,7 @@ ORPHANS: dict[str, tuple[SweepWorld, bool]] = {
     "of a VM that was given up as a whole": (replace(BASE, marks=(WHOLE_VM,)), False),
     "beside the one that was retained": (replace(BASE, stacks=(replace(OLD, id="s2"),), marks=(MARK,), seen_before=frozenset({"s2"})), True),
     "of a VM whose deletion retained nothing": (replace(BASE, operations=(ENDED,)), True),
+    "recorded by a live object, whatever VM its tags name": (replace(BASE, held=frozenset({"s1"})), False),
     "on its way out": (replace(BASE, stacks=(replace(OLD, status="DELETE_IN_PROGRESS"),)), False),
     "of another cluster": (replace(BASE, cluster="another"), False),
     "late, and reported while it is there": (replace(LATE, stacks=(OLD,)), True),
@@ -87,6 +88,7 @@ DOOMED: dict[str, tuple[SweepWorld, dict[str, Why], bool]] = {
     "and until it was reported at all": (replace(DELETE, reported=()), {}, False),
     "and until this process has seen it twice": (replace(DELETE, seen_before=frozenset()), {}, False),
     "a retained one stays": (replace(DELETE, marks=(MARK,)), {}, False),
+    "one that a live object records stays, whatever VM its tags name": (replace(DELETE, held=frozenset({"s1"})), {}, False),
     "one that says no VM stays": (
         replace(DELETE, stacks=(replace(OLD, tags=frozenset(cluster_tags("cluster"))),)), {}, False),
     "one of ten goes": (TEN, {"s1": Why.ORPHAN}, False),
@@ -224,6 +226,7 @@ def test_a_doomed_stack_says_its_vm_and_its_operation() -> None:
 def test_the_last_look_must_agree() -> None:
     def agreed(seen: Stack | None = OLD, why: Why = Why.ORPHAN, **changes: object) -> bool:
         known = {"cluster": "cluster", "policy": OrphanPolicy.DELETE, "vm_ids": frozenset(), "spared": Spared()}
+        known["held"] = frozenset()
         return may_go(Doomed(OLD, why), seen, **{**known, **changes})
 
     assert agreed()
@@ -232,6 +235,7 @@ def test_the_last_look_must_agree() -> None:
     assert not agreed(seen=None)
     assert not agreed(seen=replace(OLD, status="DELETE_IN_PROGRESS"))
     assert not agreed(vm_ids=frozenset({UID}))
+    assert not agreed(held=frozenset({"s1"}))
     assert not agreed(spared=Spared(frozenset({"s1"})))
     assert not agreed(spared=Spared(vms=frozenset({UID})))
     assert not agreed(cluster="another")
@@ -250,6 +254,21 @@ def test_the_record_of_a_retained_stack_stays_while_the_stack_does() -> None:
     assert sweep(replace(BASE, operations=(RETAINED,), stacks=())).expired == (RETAINED,)
     with_ended = ENDED.model_copy(update={"status": ENDED.status.model_copy(update={"stack_id": "s1"})})
     assert sweep(replace(BASE, operations=(with_ended,))).expired == (with_ended,)
+
+
+def test_the_records_of_an_abandoned_vm_stay_while_any_stack_of_it_does() -> None:
+    given_up = RETAINED.model_copy(
+        update={"status": RETAINED.status.model_copy(update={"stack_id": "s0", "abandoned": True})}
+    )
+    marked = made(given_up, NOW, name="left-1", namespace="stoker-system")
+    found = sweep(replace(BASE, operations=(given_up,), marks=(marked,)))
+    assert (found.expired, found.unneeded, found.orphans) == ((), (), ())
+    later = sweep(replace(BASE, stacks=many(1), operations=(given_up,), marks=(marked,)))
+    assert (later.expired, later.unneeded) == ((given_up,), (marked,))
+    retained = RETAINED.model_copy(update={"status": RETAINED.status.model_copy(update={"stack_id": "s0"})})
+    nobodys = replace(OLD, tags=frozenset(cluster_tags("cluster")))
+    for there in (OLD, nobodys):
+        assert sweep(replace(BASE, stacks=(there,), operations=(retained,))).expired == (retained,)
 
 
 def test_a_mark_is_up_for_removal_only_when_its_stack_is_known_and_not_listed() -> None:

@@ -1,4 +1,8 @@
-"""kill -9 at random moments, two operators at once: exactly one stack for every VM, and none afterwards."""
+"""kill -9 at random moments, two operators at once: exactly one stack for every VM, and none afterwards.
+
+Kills before and after each numbered call are in tests/faults/test_kills.py, placed by a gate and by no clock. Here chance
+places them, between the calls as well, while real services take their own time: where nobody thought of a kill.
+"""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def test_kills_during_updates_leave_the_newest_spec_and_the_same_server(
     before = applied(cluster)
     for flavor in ("m1.small", "m1.tiny", "m1.small"):
         cluster.patch("web-1", {"spec": {"flavor": flavor}})
-        time.sleep(chance.uniform(0.1, 2.5))  # where the kill falls is the test's subject
+        time.sleep(chance.uniform(0.1, 2.5))  # anywhere; at each call it is placed by tests/faults/test_kills.py
         operator.kill()
         operator.start()
     status = applied(cluster)

@@ -185,6 +185,20 @@ def test_a_server_that_is_gone_is_made_anew_where_the_policy_says_so(
     gone(simulated)
 
 
+def test_a_server_that_a_listing_lacks_is_not_made_anew(simulated: SimulatedCluster, operator: OperatorThread) -> None:
+    simulated.create(driftPolicy="Repair")
+    simulated.wait_active("web-1")
+    (old,) = servers(simulated)
+    simulator = simulated.project.simulator
+    simulator.fail("wrong", "GET", "/servers/detail", times=None, body={"servers": []})
+    wait_until("the repair to be refused", lambda: "does not list it" in simulated.condition()["message"])
+    assert list(servers(simulated)) == [old]
+    assert simulator.count("PATCH /heat/v1/{project}/stacks/{name}/{id}") == 0
+    simulator.do(Control.heal)
+    ready(simulated, "Active")
+    gone(simulated)
+
+
 def test_a_server_in_error_is_reset_and_keeps_its_disk(simulated: SimulatedCluster, operator: OperatorThread) -> None:
     simulated.create(driftPolicy="Repair")
     simulated.wait_active("web-1")

@@ -155,7 +155,14 @@ BROKEN_TOKENS = [
     Canned(201, b"[" * 200_000, {"X-Subject-Token": "t"}),
     Canned(200, b"<html>", {"Content-Type": "text/html"}),
     Canned(201, {"token": {"catalog": 7, "project": 7, "expires_at": "never"}}, {"X-Subject-Token": "t"}),
+    Canned(201, {"token": {"expires_at": "9999-12-31T23:59:59-05:00"}}, {"X-Subject-Token": "t"}),
 ]
+
+
+def test_an_end_that_no_calendar_has_is_an_outage(canned, opened) -> None:
+    text = "9999-12-31T23:59:59-05:00"
+    canned.on("POST", "/v3/auth/tokens", canned.token(user={**USER, "password_expires_at": text}))
+    assert fault_of(opened(canned, password=True).credentials_end).code is ErrorCode.CLOUD_UNAVAILABLE
 
 
 @pytest.mark.parametrize("token", BROKEN_TOKENS, ids=range(len(BROKEN_TOKENS)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 import pytest
 
@@ -177,6 +178,7 @@ def test_a_copy_is_a_stack_like_the_other_with_its_own_name_tags_and_server(worl
     (copied,) = world.simulator.do(Control.copy_stack, first, [{"name": "vm-2", "tags": "stoker,stoker-vm=2"}])
     (found,) = cloud.heat.list(("stoker-vm=2",)).stacks
     assert (found.name, found.id, found.status) == ("vm-2", copied["id"], "CREATE_COMPLETE")
+    assert found.created == datetime.fromisoformat(copied["created"])
     assert copied["outputs"]["server_id"] == cloud.heat.outputs("vm-2", copied["id"]).server_id
     assert len(cloud.compute.servers().by_id) == 2
     cloud.heat.delete("vm-2", copied["id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_a_user_s_day(
     manifest = vm("web-1", publicIP=True)
     file = written(tmp_path, manifest)
     assert user.run("plan", "-f", file) == 0
-    assert "web-1  would be made\n├── + security_group  added" in user.out
+    assert "web-1: would be made\n├── + security_group (added)" in user.out
     assert "Whether your Tenant has the network profile default is not known here." in user.out
     assert admin.run("plan", "-f", file) == 0
     assert "not known" not in admin.out
@@ -60,7 +61,7 @@ def test_a_user_s_day(
     assert (
         user.run("plan", "-f", written(tmp_path, {**manifest, "spec": {**manifest["spec"], "flavor": "m1.small"}})) == 0
     )
-    assert "~ server  updated" in user.out
+    assert "~ server (updated)" in user.out
     assert "flavor: m1.tiny → m1.small" in user.out
     other = written(tmp_path, {**manifest, "spec": {**manifest["spec"], "image": "ubuntu-24.04"}})
     assert user.run("plan", "-f", other) == 1
@@ -81,7 +82,7 @@ def test_a_user_s_day(
     assert user.run("audit", "web-1", "-o", "json") == 0
     assert [one["spec"]["requestedBy"] for one in json.loads(user.out)] == ["alice"] * len(json.loads(user.out))
     assert user.run("audit") == 0
-    assert "Delete" in user.out.splitlines()[-1]
+    assert "Delete" in user.out
 
 
 def test_a_stack_is_adopted_by_those_who_may(
@@ -155,6 +156,11 @@ def test_kubectl_finds_the_plugin_and_its_completion(alice: Shell, desk: Desk, t
     command = ["kubectl", "osvm", "list", "-n", desk.namespace, "-o", "name"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "virtualmachine.stoker.dev/web-1\n"
+    piped = subprocess.run(
+        ["sh", "-c", f"kubectl osvm list -n {desk.namespace} | true; kubectl osvm list -n {desk.namespace} | head -n 1"],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (piped.stdout.split()[:2], piped.stderr) == (["NAME", "READY"], "")
     command = ["kubectl", "__complete", "osvm", "describe", *alice.login, "w"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["web-1", ":4"]
@@ -176,3 +182,10 @@ WORDS: dict[str, tuple[list[str], list[str], int]] = {
 def test_the_words_that_may_come_next(row: str) -> None:
     given, words, directive = WORDS[row]
     assert complete(given) == (words, directive)
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['rich'] = None; from stoker.osvm import run; sys.exit(run())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("Install the extra: pip install 'stoker[client]'\n")

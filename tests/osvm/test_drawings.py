@@ -38,7 +38,7 @@ def recorded(**status: Any) -> dict[str, Any]:
     }  # fmt: skip
     known = {
         "observedGeneration": 2, "appliedGeneration": 2, "phase": "Active", "serverID": "srv-1", "powerState": "Running",
-        "privateIP": "10.0.0.5", "publicIP": "203.0.113.7",
+        "volumeSlots": ["", "data"], "privateIP": "10.0.0.5", "publicIP": "203.0.113.7",
         "stack": {"name": "vm-u", "id": "stack-1", "status": "CREATE_COMPLETE", "templateVersion": "ubuntu-basic@v1"},
         "operation": {"id": "web-1-create-1", "type": "Create", "state": "Succeeded", "attempts": 2},
         "conditions": [condition("Ready", "True", "Active", "The VM is as its spec asks.")],
@@ -90,7 +90,7 @@ team-a/web-1  Active
 │   ├── server: srv-1 Running
 │   │   ├── flavor: m1.tiny
 │   │   └── image: cirros
-│   ├── port: 10.0.0.5 (network profile default)
+│   ├── port: 10.0.0.5
 │   │   ├── lets in: tcp 22 from 10.0.0.0/8
 │   │   └── lets in: icmp from ::/0
 │   ├── floating IP: 203.0.113.7
@@ -128,7 +128,7 @@ FAILURES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no error": (failed("Paused", "Nothing is asked of OpenStack."), ["what is wrong: Nothing is asked of OpenStack."]),
     "an older spec": (
         recorded(observedGeneration=1, appliedGeneration=1),
-        ["waits for: Stoker did not look at the present spec yet.", "not applied yet: generation: 2"],
+        ["waits for: Stoker did not look at the present spec yet.", "not applied yet: the stack is as before", "└── volume: data\n"],
     ),
 }  # fmt: skip
 
@@ -138,6 +138,12 @@ def test_a_failure_is_said_in_words_with_who_must_act(row: str) -> None:
     found, expected = FAILURES[row]
     text = drawn(describe(vm(found), [], NOW))
     assert [line for line in expected if line not in text] == [], text
+
+
+def test_a_sentence_that_several_conditions_have_is_said_once() -> None:
+    text = drawn(describe(vm(failed("StackFailed", "the disk is full")), [], NOW))
+    assert text.count("the disk is full") == 1
+    assert "Stalled=True StackFailed (0s)" in text
 
 
 def test_when_the_next_try_is_due_is_said() -> None:
@@ -198,13 +204,13 @@ def test_a_plan_shows_what_changes_why_and_what_is_refused() -> None:
     seen = Foreseen(plan, {"server": ("image: a → b",)}, refusal, ("User data comes from a Secret.",))
     assert drawn(plans.draw("team-a/web-1", seen, new=False)) == (
         """\
-team-a/web-1  would be refused
-├── + floating_ip  added
-├── ~ volume_0  updated
-├── -/+ server  replaced
+team-a/web-1: would be refused
+├── + floating_ip (added)
+├── ~ volume_0 (updated)
+├── -/+ server (replaced)
 │   └── image: a → b
-├── - volume_1  deleted
-├── = port  unchanged
+├── - volume_1 (deleted)
+├── = port (unchanged)
 ├── refused: UpdateWouldReplace
 │   └── the update would cost the data of server (replaced). Take the edit back, or set allowReplace to true if their data may be lost.
 └── note: User data comes from a Secret."""
@@ -221,4 +227,4 @@ team-a/web-1  would be refused
     ],
 )
 def test_a_plan_says_its_verdict_first(seen: Foreseen, new: bool, verdict: str) -> None:
-    assert drawn(plans.draw("web-1", seen, new=new)).splitlines()[0] == f"web-1  {verdict}"
+    assert drawn(plans.draw("web-1", seen, new=new)).splitlines()[0] == f"web-1: {verdict}"

@@ -39,7 +39,8 @@ from stoker.reconcile.loop import Reconciler
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.queue import WorkQueue
 from stoker.reconcile.quota import QuotaService
-from stoker.reconcile.tenants import Snapshot, TenantRuntime
+from stoker.reconcile.snapshot import Snapshot
+from stoker.reconcile.tenants import TenantRuntime
 from stoker.reconcile.trail import Trail, open_trail
 from support.build import CREATE, DELETE, INPUTS, UID, operation, vm, world
 from support.canned import PROJECT, Canned, CannedCloud

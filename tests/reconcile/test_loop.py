@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 
 import pytest
 
+from stoker.core.attempts import Timing
 from stoker.kube.client import Access, KubeClient, open_session
 from stoker.kube.events import Events
+from stoker.kube.objects import Objects
+from stoker.openstack.client import connect
+from stoker.openstack.credentials import parse_credentials
+from stoker.reconcile.directory import Directory
+from stoker.reconcile.gather import Gatherer
 from stoker.reconcile.loop import Reconciler
 from stoker.reconcile.memory import VmCache
 from stoker.reconcile.queue import WorkQueue
+from stoker.reconcile.quota import QuotaService
+from support.build import NOW, active
 from support.kube_store import KubeStore
 
 
@@ -31,3 +41,19 @@ async def test_a_vm_of_another_schema_is_left_alone_and_says_so_once(caplog: pyt
     assert "spec.hovercraft: Extra inputs are not permitted" in posted[0]["message"]
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.ERROR]
     assert "hunter22" not in f"{posted}{[vars(record) for record in caplog.records]}"
+
+
+async def test_a_vm_is_looked_at_again_when_what_it_needs_is_not_found() -> None:
+    """A record that somebody removed is answered 404 as well, and no event of the VM follows."""
+    vm = active(generation=2)
+    vm = vm.model_copy(update={"metadata": vm.metadata.model_copy(update={"creation_timestamp": NOW})})
+    cache, queue = VmCache(), WorkQueue()
+    key = cache.store(json.loads(json.dumps(vm.to_wire())))
+    async with KubeStore() as store, open_session(Access(store.url)) as session:
+        kube = KubeClient(session, store.url)
+        directory = Directory(kube, "system", connect, parse_credentials, lambda _: None)  # type: ignore[arg-type, return-value]  # no Tenant
+        quota = QuotaService(kube, cache, queue, directory, lambda: None)
+        gatherer = Gatherer(kube, Objects(kube, "holder"), cache, directory, "cluster", Timing(), quota)
+        await Reconciler(cache, queue, gatherer, None, None, None).run(key)  # type: ignore[arg-type]  # it ends before
+        assert store.requests
+        assert await asyncio.wait_for(queue.get(), 5) == key

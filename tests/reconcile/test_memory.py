@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.identity import ID_ANNOTATION
+from stoker.core.identity import FINALIZER, ID_ANNOTATION
 from stoker.reconcile.memory import VmCache, identity_of
 
 KEY = ("ns", "web")
@@ -67,6 +67,17 @@ def test_a_stale_event_is_ignored(version: int, kept: int):
     cache.store(raw(version=10))
     assert cache.store(raw(version=version)) == KEY
     assert cache.objects[KEY]["metadata"]["resourceVersion"] == str(kept), "compared as numbers, not as text"
+
+
+@pytest.mark.parametrize(("version", "kept"), [(9, "u-2"), (11, "u-1")])
+def test_a_late_event_of_an_object_that_was_deleted_does_not_replace_its_successor(version: int, kept: str):
+    cache = VmCache()
+    cache.store(raw(uid="u-2", version=10, vm_id="id-2"))
+    memory = cache.memory(parsed(cache))
+    assert cache.store(raw(uid="u-1", version=version, vm_id="id-1")) == KEY
+    assert cache.objects[KEY]["metadata"]["uid"] == kept
+    assert list(cache.by_id) == [f"id-{kept[-1]}"]
+    assert (cache.memories.get(KEY) is memory) is (kept == "u-2")
 
 
 def test_memory_is_of_the_very_object():
@@ -149,3 +160,21 @@ def test_an_object_is_no_double_of_an_id_that_it_had_before():
     cache.forget(("ns", "first"))
     assert cache.older_double(parsed(cache, ("ns", "second")), "id") is None
     assert cache.by_id == {"id": {("ns", "second")}}
+
+
+def test_a_place_is_free_when_the_vm_is_released_or_gone_and_not_before():
+    freed: list[str] = []
+    cache = VmCache(freed=freed.append)
+
+    def store(version: int, *, finalizers: tuple[str, ...] = (FINALIZER, "x/y"), **more: Any) -> None:
+        seen = raw(version=version)
+        seen["metadata"] |= {"finalizers": list(finalizers), **more}
+        cache.store({**seen, "status": {"reserved": {"vms": 1}}})
+
+    store(1)
+    store(2, deletionTimestamp="2025-01-01T00:00:09Z")
+    assert freed == []
+    store(3, deletionTimestamp="2025-01-01T00:00:09Z", finalizers=("x/y",))
+    assert freed == ["ns"]
+    cache.forget(KEY)
+    assert freed == ["ns", "ns"]

@@ -23,6 +23,17 @@ HALTED = {"servers": [{**LISTED["servers"][0], "status": "SHUTOFF"}]}
 NONE: dict[str, list[object]] = {"servers": []}
 
 
+RESOURCES = Canned(200, {"resources": [{
+    "resource_name": "server", "resource_type": "OS::Nova::Server", "resource_status": "CREATE_COMPLETE",
+    "physical_resource_id": "id-1"}]})  # fmt: skip
+SERVER = {
+    "there": (Canned(200, {"server": LISTED["servers"][0]}), False),
+    "in a cell that is down": (Canned(200, {"server": {"id": "id-1", "status": "UNKNOWN"}}), False),
+    "gone": (Canned(404, {"itemNotFound": {"code": 404, "message": "Instance id-1 could not be found."}}), True),
+    "in the bin": (Canned(200, {"server": {"id": "id-1", "status": "SOFT_DELETED"}}), True),
+}
+
+
 async def test_a_stop_is_sent_once_recorded_and_its_answer_remembered(acting: Acting) -> None:  # noqa: F811
     acting.cloud.on("POST", ACT, Canned(202, None, REQUEST))
     await acting.do(STOPPING)
@@ -45,12 +56,23 @@ async def test_a_stop_whose_answer_is_lost_is_not_repeated_here(acting: Acting) 
 
 
 async def test_the_resources_of_a_stack_are_looked_at(acting: Acting) -> None:  # noqa: F811
-    one = {"resource_name": "server", "resource_type": "OS::Nova::Server", "resource_status": "CREATE_COMPLETE"}
-    acting.cloud.on("GET", f"{STACK}/resources", Canned(200, {"resources": [{**one, "physical_resource_id": "id-1"}]}))
-    await acting.do(LookAtResources("s1"))
-    assert acting.memory.resources is not None
-    assert [(found.name, found.physical_id) for found in acting.memory.resources.resources] == [("server", "id-1")]
+    acting.cloud.on("GET", f"{STACK}/resources", RESOURCES)
+    for answer, gone in SERVER.values():
+        acting.cloud.on("GET", "/compute/v2.1/servers/id-1", answer)
+        await acting.do(LookAtResources("s1"))
+        assert acting.memory.resources is not None
+        (found,) = acting.memory.resources.resources
+        assert (found.name, found.physical_id, found.gone) == ("server", "id-1", gone)
     assert acting.told() == []
+
+
+async def test_a_server_that_cannot_be_looked_at_is_not_gone(acting: Acting) -> None:  # noqa: F811
+    acting.cloud.on("GET", f"{STACK}/resources", RESOURCES)
+    for answer in (Canned(404, b"<html>nobody here"), Canned(404, {"error": {"message": "no route"}}), Canned(503)):
+        acting.cloud.on("GET", "/compute/v2.1/servers/id-1", answer)
+        with pytest.raises(CloudError):
+            await acting.do(LookAtResources("s1"))
+    assert acting.memory.resources is None
 
 
 async def test_a_mark_is_recorded_and_counts_as_an_effect_also_when_it_is_refused(acting: Acting) -> None:  # noqa: F811
@@ -82,12 +104,12 @@ async def test_a_listing_wakes_whose_server_changed_or_is_not_there(acting: Acti
     acting.runtime.wake = woken.append
     watch = acting.runtime.watch
     acting.cloud.on("GET", SERVERS, *(Canned(200, body) for body in (LISTED, LISTED, HALTED, NONE, NONE)))
-    assert watch.view("id-1", "vm-1") is None
+    assert watch.view("id-1", "vm-1", "Running") is None
     for expected in (["vm-1"], [], ["vm-1"], ["vm-1"], ["vm-1"]):
         woken.clear()
         await watch.list()
         assert woken == expected
-    seen = watch.view("id-1", "vm-1")
+    seen = watch.view("id-1", "vm-1", "Running")
     assert isinstance(seen, ServerLook)
     assert seen.server is None
 
@@ -102,16 +124,32 @@ async def test_a_listing_wakes_whose_server_changed_or_is_not_there(acting: Acti
     assert watch.awaited == set()
 
 
+@pytest.mark.parametrize("said", [None, "Stopped"])
+async def test_a_listing_wakes_whose_status_says_another_power_state(acting: Acting, said: str | None) -> None:  # noqa: F811
+    """What a process that died did not write, and what was seen before the server's id was known, is not left so."""
+    woken: list[str] = []
+    acting.runtime.wake, watch = woken.append, acting.runtime.watch
+    acting.cloud.on("GET", SERVERS, *(Canned(200, LISTED) for _ in range(3)))
+    await watch.list()
+    watch.view("id-1", "vm-1", said)
+    await watch.list()
+    assert woken == ["vm-1"]
+
+    watch.view("id-1", "vm-1", "Running")
+    await watch.list()
+    assert woken == ["vm-1"]
+
+
 async def test_a_failed_listing_keeps_the_last_one_until_it_is_stale(acting: Acting) -> None:  # noqa: F811
     watch = acting.runtime.watch
     acting.cloud.on("GET", SERVERS, Canned(503), Canned(200, LISTED), Canned(503))
     await watch.list()
-    assert isinstance(watch.view("id-1", "vm-1"), Unknown)
+    assert isinstance(watch.view("id-1", "vm-1", "Running"), Unknown)
     await watch.list()
     await watch.list()
-    seen = watch.view("id-1", "vm-1")
+    seen = watch.view("id-1", "vm-1", "Running")
     assert isinstance(seen, ServerLook)
     assert acting.runtime.servers is not None
     watch.servers = Servers(time.monotonic() - STALE, acting.runtime.servers.by_id)
-    stale = watch.view("id-1", "vm-1")
+    stale = watch.view("id-1", "vm-1", "Running")
     assert isinstance(stale, Unknown)

@@ -57,9 +57,9 @@ class Fickle(KubeStore):
         return await super()._serve(request)
 
 
-def vm(name: str) -> dict[str, Any]:
+def vm(name: str, version: int = 1) -> dict[str, Any]:
     """Return a VM of that id."""
-    metadata = {"name": name, "namespace": "team-a", "uid": name, "resourceVersion": "1"}
+    metadata = {"name": name, "namespace": "team-a", "uid": name, "resourceVersion": str(version)}
     return {"metadata": {**metadata, "creationTimestamp": LONG_AGO}}
 
 
@@ -116,11 +116,12 @@ class Sweeping:
         )
         return sorted(tags[-1].removeprefix("stoker-vm=") for tags in found)
 
-    def mark(self, stack_id: str, vm_id: str) -> None:
+    def mark(self, stack_id: str, vm_id: str, **labels: str) -> None:
         """Store the mark of a retained stack."""
         status = {"state": "Succeeded", "retained": True, "stackID": stack_id, "completedAt": LONG_AGO}
         name = self.simulator.do(lambda control: control.cloud.stacks.by_id[stack_id].name)
-        metadata = {"name": f"left-{vm_id}", "namespace": "system", "annotations": {"stoker.dev/stack-name": name}}
+        annotations, labels = {"stoker.dev/stack-name": name}, {f"stoker.dev/{key}": v for key, v in labels.items()}
+        metadata = {"name": f"left-{vm_id}", "namespace": "system", "annotations": annotations, "labels": labels}
         spec = {"vmName": vm_id, "vmID": vm_id, "type": "Delete"}
         self.store.answers[MARKS] = [listed({"metadata": metadata, "spec": spec, "status": status})]
         self.store.store(f"{MARKS}/left-{vm_id}", {"metadata": metadata, "spec": spec})
@@ -214,6 +215,21 @@ async def test_a_vm_that_comes_back_before_the_deletion_keeps_its_stack(sweeping
     assert sweeping.asked("DELETE") == 0
 
 
+async def test_a_live_vm_s_recorded_stack_stays_whatever_vm_its_tags_name(sweeping: Sweeping) -> None:
+    """Somebody in the project may change a stack's tags."""
+    stack = sweeping.stack("nobody")
+    sweeping.tenant("Delete", stack)
+    owner = {**vm("web", version=0), "status": {"stack": {"id": stack}}}
+    sweeping.store.answers[VMS] = [listed(owner)]
+    await sweeping.sweep(3)
+    sweeping.store.answers[VMS] = [listed(), listed(), listed(owner)]
+    await sweeping.sweep(3)
+    assert sweeping.stacks() == ["nobody"]
+    sweeping.live("web")
+    await sweeping.sweep(4)
+    assert sweeping.stacks() == []
+
+
 async def test_a_policy_that_is_taken_back_before_the_deletion_holds(sweeping: Sweeping) -> None:
     sweeping.live()
     orphan = sweeping.stack("lost")
@@ -249,6 +265,15 @@ async def test_a_marked_stack_stays_and_its_mark_goes_only_when_heat_calls_the_s
     assert ("DELETE", f"{MARKS}/left-kept") in sweeping.store.requests
 
 
+async def test_a_mark_of_an_unknown_project_stays_since_no_project_can_prove_its_stack_gone(sweeping: Sweeping) -> None:
+    sweeping.live()
+    elsewhere = sweeping.stack("elsewhere")
+    sweeping.mark(elsewhere, "elsewhere", project="unknown")
+    sweeping.simulator.do(lambda control: control.engine.delete(control.cloud.stacks.by_id[elsewhere]))
+    await sweeping.sweep(3)
+    assert ("DELETE", f"{MARKS}/left-elsewhere") not in sweeping.store.requests
+
+
 async def test_a_heat_that_fails_half_way_stops_the_sweep(sweeping: Sweeping) -> None:
     sweeping.live()
     sweeping.tenant("Delete", sweeping.stack("lost"))
@@ -273,6 +298,19 @@ async def test_what_was_made_after_the_list_of_objects_is_not_forgotten(sweeping
     sweeping.cache.store(vm("gone"))
     await sweeping.sweep(1)
     assert list(sweeping.cache.objects) == [("team-a", "young")]
+
+
+async def test_a_vm_that_vanished_or_moved_away_hurries_no_poller(sweeping: Sweeping) -> None:
+    moved = vm("moved")
+    moved["metadata"]["namespace"] = "team-b"
+    sweeping.store.answers[VMS] = [listed(vm("here"), moved)]
+    for name in ("here", "moved", "gone"):
+        sweeping.runtime.move(name, moving=True)
+        sweeping.runtime.watch.await_look(name, awaited=True)
+        sweeping.runtime.watch.view("server", name, None)
+    await sweeping.sweep(1)
+    watch = sweeping.runtime.watch
+    assert (sweeping.runtime.moving, watch.awaited, set(watch.owners)) == ({"here"}, {"here"}, {"here"})
 
 
 async def test_a_deletion_that_fails_is_asked_for_again_by_a_later_sweep(sweeping: Sweeping) -> None:

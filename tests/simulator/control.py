@@ -119,11 +119,15 @@ class Control:
         return made
 
     def copy_stack(self, stack: str, copies: list[dict[str, str]]) -> list[dict[str, Any]]:
-        """Make a complete stack like that one for each `name` with its `tags`; return their ids and outputs."""
+        """Make a complete stack like that one for each `name` with its `tags`; return their ids, times and outputs."""
         pattern = self.cloud.stacks.by_id[stack]
         made = [self.engine.copy(pattern, copy["name"], tuple(copy["tags"].split(","))) for copy in copies]
         return [
-            {"id": one.id, "outputs": {entry["output_key"]: entry["output_value"] for entry in outputs(one)}}
+            {
+                "id": one.id,
+                "created": one.created,
+                "outputs": {entry["output_key"]: entry["output_value"] for entry in outputs(one)},
+            }
             for one in made
         ]
 

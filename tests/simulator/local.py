@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Self, TypeVar
 
 from aiohttp import web
@@ -25,6 +25,9 @@ class Simulator:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._host, self._port = host, port
+        self.outer: list[Any] = []
+        """aiohttp middlewares that every request passes first; for who starts it."""
+
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
         self._stop = asyncio.Event()
@@ -57,7 +60,11 @@ class Simulator:
         async def run() -> Answer:
             return act(self.control, *args, **kwargs)
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+        return self.run(run())
+
+    def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Run a coroutine in the server's thread, and return what it returns."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def project(self, name: str, **quota: int) -> dict[str, str]:
         """Make a project; return what its client needs."""
@@ -83,7 +90,7 @@ class Simulator:
             self._loop.close()
 
     async def _serve(self) -> None:
-        runner = await start(self.control, self._host, self._port)
+        runner = await start(self.control, self._host, self._port, *self.outer)
         self.url = f"http://{self._host}:{runner.addresses[0][1]}"
         self._started.set()
         await self._stop.wait()
@@ -92,9 +99,9 @@ class Simulator:
         await _cancel_rest()
 
 
-async def start(control: Control, host: str, port: int) -> web.AppRunner:
-    """Listen; the port is in the runner's addresses when 0 was asked for."""
-    runner = web.AppRunner(application(control), shutdown_timeout=GRACE, access_log=None)
+async def start(control: Control, host: str, port: int, *outer: Any) -> web.AppRunner:
+    """Listen; the port is in the runner's addresses when 0 was asked for. `outer` are middlewares."""
+    runner = web.AppRunner(application(control, *outer), shutdown_timeout=GRACE, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner

@@ -29,11 +29,13 @@ OWN = "/_sim"
 UNANSWERED = {"lost-request", "lost-answer", "zombie"}
 
 
-def application(control: Control) -> web.Application:
-    """Return the application: each request is counted, then perhaps spoilt, then answered by its service."""
-    app = web.Application(
-        client_max_size=LARGEST_REQUEST, middlewares=[_counting(control), _spoiling(control), _refusing(control)]
-    )
+def application(control: Control, *outer: Any) -> web.Application:
+    """Return the application: each request is counted, then perhaps spoilt, then answered by its service.
+
+    `outer` are middlewares that it passes before all that.
+    """
+    own = (_counting(control), _spoiling(control), _refusing(control))
+    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[*outer, *own])
     cloud = control.cloud
     others = (service(cloud) for service in (Keystone, Nova, Glance, Neutron, Cinder))
     for service in (Heat(cloud, control.engine), *others):

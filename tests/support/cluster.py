@@ -87,7 +87,7 @@ class Cluster(Generic[Of]):
         self.kubectl("delete", "osvm", "-n", self.name, "--all", "--wait=false")
         for vm in self.vms():
             self.patch(vm["metadata"]["name"], {"metadata": {"finalizers": None}})
-        for operation in self.operations():
+        for operation in (one for one in self.operations() if one["metadata"].get("finalizers")):
             self.kubectl(
                 "patch", "osvmop", operation["metadata"]["name"], "-n", self.name, "--type=merge",
                 "-p", json.dumps({"metadata": {"finalizers": None}}),
@@ -145,13 +145,17 @@ class Cluster(Generic[Of]):
         return next(found, {"status": "", "reason": "", "message": ""})
 
     def wait_active(self, *names: str) -> None:
-        """Wait until the named VMs are Active."""
+        """Wait until the named VMs are Active; a failure says what each of them says."""
 
         def active() -> bool:
             phases = {vm["metadata"]["name"]: vm.get("status", {}).get("phase") for vm in self.vms()}
             return all(phases.get(name) == "Active" for name in names)
 
-        wait_until(f"{', '.join(names)} to be Active", active)
+        try:
+            wait_until(f"{', '.join(names)} to be Active", active)
+        except AssertionError as error:
+            error.add_note("\n".join(f"{name}: {self.condition(name)}" for name in names))
+            raise
 
     def wait_reason(self, reason: str, name: str = "web-1") -> dict[str, Any]:
         """Wait until Ready has that reason, and return the condition."""

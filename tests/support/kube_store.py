@@ -79,4 +79,14 @@ class KubeStore:
             if body["metadata"].get("resourceVersion") != known["metadata"]["resourceVersion"]:
                 return refusal(409, "Conflict")
             known = self.store(path, body)
+        if request.method == "PATCH":
+            known = self.store(path, merged(known, body))
         return web.json_response(known)
+
+
+def merged(content: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """Apply a JSON merge patch (RFC 7396)."""
+    new = {
+        key: merged(content.get(key) or {}, value) if isinstance(value, dict) else value for key, value in patch.items()
+    }
+    return {key: value for key, value in {**content, **new}.items() if value is not None}

@@ -13,8 +13,11 @@ from typing import Any
 
 import onboard
 from benchmark import counters
-from localenv.settings import LocalSettings
+from localenv.settings import REPOSITORY, LocalSettings
+from stoker.api.tenant import NetworkProfile
+from stoker.api.virtualmachine import VirtualMachineSpec
 from stoker.app import find_access
+from stoker.core.inputs import Inputs, parameters, spec_hash
 from stoker.kube.client import KubeClient, KubeError, open_session, path
 
 PATIENCE = 900.0
@@ -94,6 +97,14 @@ def vm(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
     full = {"template": "ubuntu-basic@v1", "image": "ubuntu-24.04", "flavor": "m1.small", "publicIP": True, **spec}
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "stoker.dev/v1alpha1", "kind": "VirtualMachine", "metadata": metadata, "spec": full}
+
+
+def inputs_of(name: str, given: dict[str, Any]) -> Inputs:
+    """Return what Heat is given for a VM of that name and spec."""
+    spec = VirtualMachineSpec.model_validate(given)
+    profile = NetworkProfile(name="default", network="private", external_network="public")
+    text = (REPOSITORY / "heat_templates" / f"{spec.template}.yaml").read_text()
+    return Inputs(spec.template, text, parameters(name, spec, profile, None, ()), spec_hash(spec))
 
 
 @asynccontextmanager

@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import onboard
 from benchmark import counters
-from benchmark.cluster import Admin, admin, shown, until, vm
+from benchmark.cluster import Admin, admin, inputs_of, shown, until, vm
 from benchmark.figures import Column
 from benchmark.operator_process import Operator
 from localenv import access_log
 from localenv.process import say, wait_for
-from localenv.settings import REPOSITORY, LocalSettings
-from stoker.api.tenant import NetworkProfile
-from stoker.api.virtualmachine import VirtualMachineSpec
-from stoker.core.inputs import Inputs, parameters
+from localenv.settings import LocalSettings
 from stoker.openstack.base import Credentials, Endpoint, Project
 from stoker.openstack.client import connect
 
@@ -71,14 +67,9 @@ def _project(settings: LocalSettings) -> Project:
 
 def heat_alone(project: Project, names: list[str]) -> float:
     """Make and remove the stacks with Heat's API alone, from eight threads as the operator has; return the seconds."""
-    manifest: dict[str, Any] = vm(TEAM, "any")["spec"]
-    spec, template = VirtualMachineSpec.model_validate(manifest), str(manifest["template"])
-    profile = NetworkProfile(name="default", network="private", external_network="public")
-    text = (REPOSITORY / "heat_templates" / f"{template}.yaml").read_text()
 
     def create(name: str) -> None:
-        inputs = Inputs(template, text, parameters(name, spec, profile, None, ()))
-        project.heat.create(f"bench-{name}", TAG, inputs, timeout_minutes=60)
+        project.heat.create(f"bench-{name}", TAG, inputs_of(name, vm(TEAM, name)["spec"]), timeout_minutes=60)
 
     started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmark import counters
 from benchmark.cloud import SimulatedCloud
-from benchmark.cluster import VMS, Admin, admin, at_once, copied, shown, tenants, until, vm
+from benchmark.cluster import VMS, Admin, admin, at_once, copied, inputs_of, shown, tenants, until, vm
 from benchmark.figures import Column
 from benchmark.operator_process import Operator
 from benchmark.simulated import leads
@@ -69,25 +69,40 @@ async def _copy(
     client: Admin, cloud: SimulatedCloud, pattern: dict[str, Any], cluster: str, project: str, amount: int
 ) -> None:
     """Copy a VM that is Active, and its stack."""
-    namespace, status = pattern["metadata"]["namespace"], pattern["status"]
+    namespace, status, spec = pattern["metadata"]["namespace"], pattern["status"], pattern["spec"]
+    if inputs_of("pattern", spec).hash != status["stack"]["inputsHash"]:
+        raise SystemExit("the copies would not be settled: Stoker composes other inputs than the benchmark")
     identities = [Identity(cluster, project, str(uuid.uuid4()), namespace, f"copy-{n}") for n in range(amount)]
-    made_from = status["operation"]["id"], status["stack"]["inputsHash"]
-    wanted = [{"name": one.stack_name, "tags": ",".join(one.tags(*made_from))} for one in identities]
+    wanted = [_stack(identity, spec, status["operation"]["id"]) for identity in identities]
     stacks: list[dict[str, Any]] = []
     for first in range(0, amount, PORTION):
         stacks += cloud.ask("POST", "/copies", stack=status["stack"]["id"], copies=wanted[first : first + PORTION])
 
     async def store(identity: Identity, stack: dict[str, Any]) -> None:
-        made = copied(pattern)
-        made["metadata"] |= {"name": identity.name}
-        made["metadata"]["annotations"] |= {ID_ANNOTATION: identity.id}
-        made["status"] |= {"id": identity.id, "serverID": stack["outputs"]["server_id"]}
-        made["status"] |= {"privateIP": stack["outputs"]["private_ip"], "publicIP": stack["outputs"]["public_ip"]}
-        made["status"]["stack"] |= {"name": identity.stack_name, "id": stack["id"]}
+        made = _object(pattern, identity, stack)
         await client.kube.post(path(VMS, namespace), made)
         await client.kube.merge(path(VMS, namespace, identity.name, "status"), {"status": made["status"]})
 
     await at_once(store(identity, stack) for identity, stack in zip(identities, stacks, strict=True))
+
+
+def _stack(identity: Identity, spec: dict[str, Any], operation: str) -> dict[str, str]:
+    """Return name and tags of a copy's stack."""
+    inputs = inputs_of(identity.name, spec)
+    return {"name": identity.stack_name, "tags": ",".join(identity.tags(operation, inputs.hash, *inputs.tags))}
+
+
+def _object(pattern: dict[str, Any], identity: Identity, stack: dict[str, Any]) -> dict[str, Any]:
+    """Return the object of a copy: its status is that of a VM for which nothing is left to do."""
+    made, outputs = copied(pattern), stack["outputs"]
+    made["metadata"] |= {"name": identity.name}
+    made["metadata"]["annotations"] |= {ID_ANNOTATION: identity.id}
+    made["status"] |= {"id": identity.id, "serverID": outputs["server_id"]}
+    made["status"] |= {"privateIP": outputs["private_ip"], "publicIP": outputs["public_ip"]}
+    inputs_hash = inputs_of(identity.name, pattern["spec"]).hash
+    made["status"]["stack"] |= {"name": identity.stack_name, "id": stack["id"], "inputsHash": inputs_hash}
+    made["status"]["stack"] |= {"changedAt": stack["created"]}
+    return made
 
 
 async def _measure(

@@ -1,4 +1,4 @@
-"""Build the programs of the control plane, and Helm, with Go; and find a Go to do it with.
+"""Build programs with Go, those of the control plane first of all, and find a Go to do it with.
 
 Only the ordinary clients `go` and `pip` are used, with whatever mirrors the machine has configured for them.
 """
@@ -29,6 +29,7 @@ PACKAGES = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "kstatus": ".",
     "helm": "helm.sh/helm/v4/cmd/helm",
 }
 """Program → the Go package of its `main`."""
@@ -97,7 +98,7 @@ def _ldflags(module: Path) -> str:
     """Return the linker's flags: no symbols, and the version that the server reports to its clients.
 
     Without the version the API server calls itself v0.0.0-master, and clients judge features by it. A module without
-    Kubernetes itself (Helm's) has no server.
+    Kubernetes itself has no server.
     """
     found = re.search(r"^\s*k8s\.io/kubernetes v(\d+)\.(\d+)\.(\S+)", (module / "go.mod").read_text(), re.MULTILINE)
     if not found:

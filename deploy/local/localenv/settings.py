@@ -8,7 +8,7 @@ of the Kubernetes world for a folder of finished control plane programs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -30,6 +30,8 @@ PORTS = {
 }
 """Service → default TCP port: the usual number plus 10,000 (etcd, API server likewise), so that nothing collides
 with a real service on the same machine."""
+
+KUBERNETES_PORTS = ("ETCD", "ETCD_PEER", "KUBERNETES", "CONTROLLER_MANAGER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class LocalSettings:
     @property
     def pids(self) -> Path:
         return self.state / "pid"
+
+    def second(self) -> LocalSettings:
+        """Return the settings of a second Kubernetes, with which tests run side by side on the one OpenStack."""
+        moved = {name: self.ports[name] + 1000 for name in KUBERNETES_PORTS}
+        return replace(self, state=self.state / "second", ports={**self.ports, **moved})
 
     def url(self, service: str, path: str = "", scheme: str = "http") -> str:
         """Return the loopback URL of a service of `PORTS`."""

@@ -95,7 +95,7 @@ class CloudStatus(StatusModel):
         tuple[Condition, ...],
         Field(
             max_length=16,
-            description="Ready: Keystone answers.",
+            description="Ready: Keystone answers. None before a Tenant uses the Cloud, since nobody calls it.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

@@ -104,6 +104,15 @@ class VirtualMachineSpec(Model):
         DriftPolicy,
         Field(description="What somebody changed behind Stoker's back: only report it, or put it right as well?"),
     ] = DriftPolicy.REPORT
+    plan: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            description="What the VM is billed as: a label of the usage metric. It changes nothing in the cloud.",
+        ),
+    ] = "standard"
     allow_replace: Annotated[
         Boolean, Field(description="May an update replace or delete the server or a volume, and lose its data?")
     ] = False

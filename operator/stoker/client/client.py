@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stoker.api.errors import ErrorCode
-from stoker.api.virtualmachine import PowerState, VirtualMachine, VirtualMachineSpec
+from stoker.api.virtualmachine import Phase, PowerState, VirtualMachine, VirtualMachineSpec
 from stoker.client import requests
 from stoker.client.errors import StalledError, StokerError
-from stoker.client.progress import Verdict, is_ready, standing
+from stoker.client.progress import Standing, Verdict, is_ready, standing
 from stoker.client.reader import Reader, read
 from stoker.client.requests import KEY_LABEL, Request
 from stoker.core.identity import digest
@@ -152,7 +152,7 @@ class Client(Reader):
         minute at most: one that changes nothing, such as a retry of what is not admitted, is never answered.
         `progress` is called with each VM that says something new.
         """
-        began, last = time.monotonic(), None
+        began, last, progress = time.monotonic(), None, _news(progress)
         if asked is not None:
             for last in self._snapshots(name, namespace, min(timeout, ANSWER_SECONDS), progress):
                 if asked.answered(last):
@@ -169,7 +169,7 @@ class Client(Reader):
         self, name: str, *, namespace: str | None = None, timeout: float = 900.0, progress: Progress | None = None
     ) -> None:
         """Return when the VM and its stack are gone. Raises StalledError when the deletion needs a person, and Timeout."""
-        last = None
+        last, progress = None, _news(progress)
         for last in self._snapshots(name, namespace, timeout, progress):
             seen = standing(last)
             if seen.verdict is Verdict.STALLED and last.metadata.deletion_timestamp:
@@ -183,10 +183,8 @@ class Client(Reader):
     def _snapshots(
         self, name: str, namespace: str | None, timeout: float, progress: Progress | None
     ) -> Iterator[VirtualMachine]:
-        told = None
         for vm in self.watch_vm(name, namespace=namespace, timeout=timeout):
-            if progress and (now := (vm.status.phase, standing(vm))) != told:
-                told = now
+            if progress:
                 progress(vm)
             yield vm
 
@@ -222,6 +220,21 @@ class Client(Reader):
             if error.code is not ErrorCode.FORBIDDEN or REQUESTED_BY not in str(error):
                 raise
         return read(VirtualMachine, send({REQUESTED_BY: self.whoami()}))
+
+
+def _news(progress: Progress | None) -> Progress | None:
+    """Return what passes on only the VMs that say something new."""
+    if progress is None:
+        return None
+    told: tuple[Phase | None, Standing] | None = None
+
+    def tell(vm: VirtualMachine) -> None:
+        nonlocal told
+        if (now := (vm.status.phase, standing(vm))) != told:
+            told = now
+            progress(vm)
+
+    return tell
 
 
 def _with(body: Mapping[str, Any], stamp: dict[str, str]) -> dict[str, Any]:

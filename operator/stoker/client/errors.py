@@ -15,10 +15,13 @@ _CODES = {
     404: ErrorCode.NOT_FOUND,
     409: ErrorCode.CONFLICT,
     422: ErrorCode.INVALID_SPEC,
+    410: ErrorCode.TIMEOUT,
     429: ErrorCode.RATE_LIMITED,
+    502: ErrorCode.TIMEOUT,
+    503: ErrorCode.TIMEOUT,
     504: ErrorCode.TIMEOUT,
 }
-"""HTTP status of the API server → code."""
+"""HTTP status of the API server → code. 410: what was begun is too old to go on with; 502 and 503 are of proxies."""
 
 SAID = 600
 """Longest text of the API server in a message, characters: a refusal names each wrong field."""

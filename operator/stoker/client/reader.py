@@ -43,6 +43,10 @@ SELECTABLE = {
 """Filter → the field that the API server selects by."""
 
 
+AWAY_SECONDS, AWAY_PAUSE = 60.0, 1.0
+"""How long an API server may be away during a watch (an update of the control plane), and the pause between tries."""
+
+
 class Reader:
     """The reading half of `Client`."""
 
@@ -142,7 +146,7 @@ class Reader:
         path, selector = self._vms(namespace or self.namespace), f"metadata.name={name}"
         uid = ""
         while True:
-            listed = self._http.get(path, fieldSelector=selector)
+            listed = self._listed(path, selector)
             items, version = listed["items"], listed["metadata"]["resourceVersion"]
             if not items or items[0]["metadata"]["uid"] != (uid := uid or items[0]["metadata"]["uid"]):
                 return
@@ -158,6 +162,17 @@ class Reader:
                     break  # the version is too old: list again
                 if change["type"] != "BOOKMARK":
                     yield read(VirtualMachine, change["object"])
+
+    def _listed(self, path: str, selector: str) -> dict[str, Any]:
+        """Return a fresh list; an API server that is away for a moment ends no watch."""
+        until = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                return self._http.get(path, fieldSelector=selector)
+            except StokerError as error:
+                if error.code is not ErrorCode.TIMEOUT or time.monotonic() > until:
+                    raise
+            time.sleep(AWAY_PAUSE)
 
     def _vms(self, namespace: str | None) -> str:
         within = f"/namespaces/{namespace}" if namespace else ""

@@ -6,7 +6,6 @@ The only module that knows the package. Its models are not used: ours are typed,
 from __future__ import annotations
 
 import json
-import logging
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -76,7 +75,12 @@ class Transport:
     def watch(self, path: str, seconds: int, **query: str | None) -> Iterator[dict[str, Any]]:
         """Yield watch events until the API server ends the watch, which it does after that many seconds at most."""
         query = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
-        response = self._open("GET", path, query, None, None, (self._timeout, seconds + self._timeout)).response
+        try:
+            response = self._open("GET", path, query, None, None, (self._timeout, seconds + self._timeout)).response
+        except StokerError as error:
+            if error.code is ErrorCode.TIMEOUT:
+                return  # as below
+            raise
         buffer = b""
         try:
             for chunk in response.stream(decode_content=True):
@@ -140,7 +144,6 @@ def login(kubeconfig: str | None, context: str | None) -> tuple[ApiClient, str]:
     A kubeconfig is used as kubectl uses it (the argument, else KUBECONFIG, else the default file; exec plugins run);
     where there is none, the pod's own service account. Raises StokerError (CredentialsInvalid) when neither works.
     """
-    logging.getLogger("kubernetes").addHandler(logging.NullHandler())  # what it would log is in our exceptions
     try:
         return _from_kubeconfig(kubeconfig, context)
     except (config.ConfigException, OSError, yaml.YAMLError) as error:

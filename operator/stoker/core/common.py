@@ -65,12 +65,14 @@ def parked(world: World) -> Decision | None:
         message = "Waiting for a look at what the cloud offers."
         return Decision(Nothing(), Reason.LOOKING, message, requeue_after=LOOK_AGAIN, wants=findings.wanted)
     faults = [*([world.admission] if isinstance(world.admission, Fault) else []), *findings.faults]
+    wants = findings.wanted
     if isinstance(quota, Denied) and quota.fault.code not in {fault.code for fault in faults}:
         faults.append(quota.fault)
+        wants |= OUTDATED.get(quota.fault.code, frozenset())  # else a failed read would hold it for minutes
     if faults:
         fault = together(faults)
         woken = (fault.code, *fault.also) == (ErrorCode.QUOTA_EXCEEDED,)
-        return replace(trouble(fault, after=None if woken else LOOK_AGAIN), wants=findings.wanted)
+        return replace(trouble(fault, after=None if woken else LOOK_AGAIN), wants=wants)
     if isinstance(quota, Unjudged):
         return progress(Nothing(), Reason.RESERVING, "Waiting for a place in the Tenant's quota.", moving=False)
     return None
@@ -154,9 +156,12 @@ def not_due(world: World, operation: VirtualMachineOperation) -> Decision | None
 
     A person may ask for the next attempt now. An operation that succeeded has none to wait for.
     """
-    if operation.spec.generation < world.generation or asked.retry_asked(world):
-        return None
-    if operation.status.state is OperationState.SUCCEEDED:
+    return None if operation.spec.generation < world.generation else backs_off(world, operation)
+
+
+def backs_off(world: World, operation: VirtualMachineOperation) -> Decision | None:
+    """Report the same of an operation that no edit hurries: a request for a restart is none of the spec's."""
+    if asked.retry_asked(world) or operation.status.state is OperationState.SUCCEEDED:
         return None
     fault = recorded_fault(operation)
     if not is_open(operation):

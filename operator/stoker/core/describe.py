@@ -51,7 +51,11 @@ The first rule that answers wins, so the order below is the specification.
 
 
 def _table(rules: tuple[Rule, ...]) -> str:
-    rows = [f"| {n} | {rule.__name__.replace('_', ' ')} | {rule.__doc__} |" for n, rule in enumerate(rules, 1)]
+    rows = [
+        # A docstring of several lines is one row; Python 3.13 keeps it without its indentation, 3.11 with it.
+        f"| {n} | {rule.__name__.replace('_', ' ')} | {' '.join((rule.__doc__ or '').split())} |"
+        for n, rule in enumerate(rules, 1)
+    ]
     return "\n".join(["| # | rule | why |", "|---|---|---|", *rows])
 
 

@@ -198,7 +198,18 @@ def _said(key: str, before: Planned, after: Planned) -> str:
 
 
 def _value(properties: Mapping[str, Any], key: str) -> str:
-    return one_line(str(properties[key]), SHOWN) if properties.get(key) not in (None, "", []) else "none"
+    value = properties.get(key)
+    if value in (None, "", []):
+        return "none"
+    return one_line(", ".join(map(_rule, value)) if key == "rules" else str(value), SHOWN)
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    """Return a rule of a security group in words."""
+    ports = sorted({str(rule[key]) for key in ("port_range_min", "port_range_max") if key in rule}, key=int)
+    return " ".join(
+        [str(rule.get("protocol")), *(["-".join(ports)] if ports else []), f"from {rule.get('remote_ip_prefix')}"]
+    )
 
 
 def _refusal(made: VirtualMachine | None, new: VirtualMachine, plan: Plan) -> Fault | None:

@@ -19,7 +19,7 @@ from stoker.core import drift, power, repair
 from stoker.core.actions import Decision, Nothing, Outlook, Reason, Settle
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
-from stoker.core.common import LOOK_AGAIN, adopted, failed_attempt, not_due, progress
+from stoker.core.common import LOOK_AGAIN, adopted, backs_off, failed_attempt, progress
 from stoker.core.faults import Fault
 from stoker.core.identity import operation_name, tag_value
 from stoker.core.power import Wanted, waiting
@@ -104,10 +104,10 @@ def an_accepted_command_is_waited_for(world: World) -> Decision | None:
 
 
 def a_failed_command_backs_off(world: World) -> Decision | None:
-    """A failed attempt waits for its time, a failed start or stop for an edit."""
+    """A failed attempt waits for its time, a failed start or stop for an edit, which asks for another of them."""
     due = _wanted(world)
     known = _known(world, due) if due else None
-    return not_due(world, known) if known else None
+    return backs_off(world, known) if known else None
 
 
 def a_command_is_claimed_first(world: World) -> Decision | None:

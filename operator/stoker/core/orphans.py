@@ -148,11 +148,20 @@ def confirmed_until(annotation: str | None) -> datetime | None:
 
 
 def may_go(
-    doomed: Doomed, stack: Stack | None, *, cluster: str, policy: OrphanPolicy, vm_ids: frozenset[str], spared: Spared
+    doomed: Doomed,
+    stack: Stack | None,
+    *,
+    cluster: str,
+    policy: OrphanPolicy,
+    vm_ids: frozenset[str],
+    held: frozenset[str],
+    spared: Spared,
 ) -> bool:
     """Tell whether the last look before the deletion agrees: nothing may have changed since the sweep's."""
     if doomed.why is Why.ORPHAN and policy is not OrphanPolicy.DELETE:
         return False
-    if stack is None or stack.deleting or doomed.vm_id in vm_ids or spared.covers(stack):
+    if stack is None or stack.deleting or spared.covers(stack):
+        return False
+    if doomed.vm_id in vm_ids or stack.id in held:
         return False
     return stack.tags.issuperset({*cluster_tags(cluster), f"stoker-vm={doomed.vm_id}"})

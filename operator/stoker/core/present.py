@@ -64,9 +64,10 @@ def doubles_of_the_stack_are_removed(world: World) -> Decision | None:
 
 
 def a_stack_without_a_record_gets_one(world: World) -> Decision | None:
-    """A stack of ours that is not complete, and whose operation is lost, gets an operation to settle."""
+    """A stack whose create is not complete, and whose operation is lost, gets an operation to settle."""
+    # One in another action was made long ago: with an open create, its loss would be a failed attempt, and made good.
     stack = world.kept
-    if stack is None or stack.deleting or stack.complete or world.create is not None:
+    if stack is None or stack.complete or stack.action != "CREATE" or world.create is not None:
         return None
     return _claim(world, cause="")
 

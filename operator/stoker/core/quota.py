@@ -172,8 +172,9 @@ def verdict(vm: Claimant, limits: Quota, judged: Denied | None) -> Verdict:
 
 
 def claimant(vm: VirtualMachine, vm_id: str, flavors: Flavors, *, seen: bool) -> Claimant:
-    """Return the VM as the quota sees it; `seen` says that a stack of it is in the newest listing."""
+    """Return the VM as the quota sees it; `seen` says that the newest listing has a stack of it. A released one has none."""
     metadata, status = vm.metadata, vm.status
+    released = metadata.deletion_timestamp is not None and FINALIZER not in metadata.finalizers
     return Claimant(
         uid=metadata.uid,
         id=vm_id,
@@ -183,9 +184,9 @@ def claimant(vm: VirtualMachine, vm_id: str, flavors: Flavors, *, seen: bool) ->
         generation=metadata.generation,
         created=metadata.creation_timestamp,
         flavor=vm.spec.flavor,
-        holds=status.reserved,
+        holds=None if released else status.reserved,
         asks=asked(vm.spec, flavors),
-        built=seen or bool(status.stack and status.stack.id),
+        built=not released and (seen or bool(status.stack and status.stack.id)),
         applied=status.applied_generation == metadata.generation,
         asking=FINALIZER in metadata.finalizers and metadata.deletion_timestamp is None,
     )

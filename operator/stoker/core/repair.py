@@ -155,6 +155,8 @@ def _updated(world: World, stack: Stack, job: VirtualMachineOperation, held: Hel
 def _rebuilt(world: World, stack: Stack, job: VirtualMachineOperation, held: Held) -> Decision:
     """A server is made anew: its id is read again, looked for again, its resource marked, and the stack taken up.
 
+    One that a listing lacks must be gone by id as well: the repair deletes what is there.
+
     Heat rebuilds nothing that it does not know to be bad (measured against Heat 27.0.1).
     """
     if world.outputs is None or world.outputs.as_of <= held.since:
@@ -168,6 +170,9 @@ def _rebuilt(world: World, stack: Stack, job: VirtualMachineOperation, held: Hel
     if found is None:
         fault = Fault(ErrorCode.TEMPLATE_INVALID, f"no resource of stack {stack.id} is the server {server_id(world)}")
         return failed_attempt(world, job, fault, stack_id=stack.id)
+    if kind_of(job) == Kind.MISSING and not found.gone:
+        there = Fault(ErrorCode.CONFLICT, f"Nova has the server {found.physical_id}, but does not list it: it is kept")
+        return failed_attempt(world, job, there, stack_id=stack.id)
     return _converged(stack, job, held) if _is_marked(found) else _marked(stack, found)
 
 

@@ -25,6 +25,9 @@ _STATES: dict[str, str] = {"ACTIVE": PowerState.RUNNING, "SHUTOFF": PowerState.S
 BROKEN = {"ERROR", "DELETED", "SOFT_DELETED"}
 """Statuses of a server that is of no use as it is."""
 
+LONGEST_STATE = 32
+"""Characters of a power state that a status has room for."""
+
 UNSEEN = "UNKNOWN"
 """The status of a server whose cell does not answer."""
 

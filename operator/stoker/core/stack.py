@@ -104,6 +104,9 @@ class Resource:
     physical_id: str = ""
     """Empty before it is made."""
 
+    gone: bool = False
+    """True for a server that Nova does not have by id either: a listing that lacks it proves nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

@@ -24,6 +24,7 @@ from stoker.core.identity import tag_value
 from stoker.core.inputs import TEMPLATE_TAG, Inputs
 from stoker.core.power import applied, look, restarted
 from stoker.core.quota import Denied, Reserved, Verdict, describe
+from stoker.core.server import LONGEST_STATE
 from stoker.core.stack import Stack
 from stoker.core.world import World, is_open
 
@@ -124,7 +125,7 @@ def _power(world: World) -> str | None:
     """Return the server's power state as it was last seen; one that Heat just completed runs."""
     seen = look(world)
     if seen is not None:
-        return seen.server.state[:32] if seen.server else None
+        return seen.server.state[:LONGEST_STATE] if seen.server else None
     just_made = world.kept is not None and world.kept.status == "CREATE_COMPLETE"
     return world.vm.status.power_state or ("Running" if just_made else None)
 

@@ -47,6 +47,9 @@ class SweepWorld:
     recorded: Mapping[str, str] = field(default_factory=dict)
     """VM's id → id of the stack that its status tells of, for the tenant's VMs."""
 
+    held: frozenset[str] = frozenset()
+    """Ids of the stacks that any live VirtualMachine's status tells of."""
+
     confirmed: str | None = None
     """The Tenant's annotation `stoker.dev/confirm-orphans`."""
 
@@ -91,7 +94,8 @@ def sweep(world: SweepWorld) -> Sweep:
     """Compare stacks and objects."""
     spared = Spared.by((*world.operations, *world.marks))
     alive = [s for s in world.stacks if not s.deleting and s.tags.issuperset(cluster_tags(world.cluster))]
-    ownerless = [s for s in alive if tag_value(s.tags, "stoker-vm") not in world.vm_ids and not spared.covers(s)]
+    lost = [s for s in alive if tag_value(s.tags, "stoker-vm") not in world.vm_ids and s.id not in world.held]
+    ownerless = [stack for stack in lost if not spared.covers(stack)]
     late = frozenset(stack.id for stack in ownerless if came_late(stack, world.cluster, world.operations))
     since = {orphan.stack_id: orphan.since for orphan in world.reported}
     confirmed = {s.id for s in ownerless if is_confirmed(since.get(s.id), world.confirmed, world.now)}
@@ -106,6 +110,7 @@ def sweep(world: SweepWorld) -> Sweep:
     due = [Doomed(stack, Why.LATE_CREATE) for stack in ownerless if stack.id in late & world.seen_before]
     due += _due(world, ownerless, since, late, confirmed if halted else None)
     present = {stack.id for stack in world.stacks}
+    kept = present | {str(tag_value(stack.tags, "stoker-vm")) for stack in world.stacks}
     return Sweep(
         ownerless=frozenset(stack.id for stack in ownerless),
         orphans=tuple(orphans),
@@ -113,8 +118,8 @@ def sweep(world: SweepWorld) -> Sweep:
         brake=_said(world, halted, [orphan for orphan in orphans if orphan.stack_id not in late | confirmed]),
         tally=tally,
         missing=frozenset(vm_id for vm_id, stack_id in world.recorded.items() if stack_id not in present),
-        expired=tuple(_past(world, world.operations, present)),
-        unneeded=tuple(mark for mark in _past(world, world.marks, present) if mark.status.stack_id),
+        expired=tuple(_past(world, world.operations, kept)),
+        unneeded=tuple(mark for mark in _past(world, world.marks, kept) if mark.status.stack_id),
         abandoned=tuple(o for o in world.operations if is_open(o) and o.spec.vm_id not in world.vm_ids),
     )
 
@@ -158,14 +163,15 @@ def _past(
 ) -> Iterable[VirtualMachineOperation]:
     """Ended operations past the TTL.
 
-    That of a retained stack stays while the stack does; one with an idempotency key while its VM lives, or is in any
-    other record.
+    That of a retained stack stays while the stack does, of an abandoned VM while any stack of it does; one with an
+    idempotency key while its VM lives, or is in any other record. `present` has the ids of stacks, and of their VMs.
     """
     young = {o.spec.vm_id for o in world.operations if not _is_old(o, world)} | world.vm_ids
     for record in records:
         if not _is_old(record, world) or (record.spec.idempotency_key and record.spec.vm_id in young):
             continue
-        if not (record.status.retained and record.status.stack_id in present):
+        left = {record.status.stack_id, record.spec.vm_id if record.status.abandoned else None}
+        if not (record.status.retained and present & left):
             yield record
 
 

@@ -276,12 +276,9 @@ class World:
 
     @property
     def recorded_id(self) -> str | None:
-        """The id of the stack that was there last, from the newest record that has one."""
-        create = self.create
-        if create and is_open(create):
-            return self.accepted.status.stack_id if self.accepted else None
-        if create and create.status.stack_id:
-            return create.status.stack_id
+        """The id of the stack that was there last, from the newest record that has one; also what an attempt left that failed."""
+        if self.create and self.create.status.stack_id:
+            return self.create.status.stack_id
         if self.vm.status.stack:
             return self.vm.status.stack.id
         return self.delete.status.stack_id if self.delete else None

@@ -26,6 +26,9 @@ CONNECTIONS = 50
 TOKEN_SECONDS = 60.0
 """How long a token file is trusted before it is read again, seconds. The kubelet renews it each hour."""
 
+PAGE = 500
+"""Objects of a list in one answer: what is held at a time while ten thousand are read."""
+
 MERGE_PATCH = "application/merge-patch+json"
 
 Page = tuple[list[dict[str, Any]], str]
@@ -137,7 +140,7 @@ class KubeClient:
         """Yield a list's items by pages, with its resource version: what a page held can be let go before the next."""
         token = ""
         while True:
-            page = await self.request("GET", path, query={"limit": "500", "continue": token, **query})
+            page = await self.request("GET", path, query={"limit": str(PAGE), "continue": token, **query})
             token = page["metadata"].get("continue", "")
             yield page.get("items", []), page["metadata"].get("resourceVersion", "")
             if not token:

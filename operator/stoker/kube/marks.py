@@ -29,6 +29,11 @@ def stack_name_of(mark: VirtualMachineOperation) -> str:
     return mark.metadata.annotations.get(NAME_ANNOTATION) or f"vm-{mark.spec.vm_id}"
 
 
+def tells_project(mark: VirtualMachineOperation) -> bool:
+    """Tell whether the mark is of one known project: only there can its stack be proven gone."""
+    return mark.metadata.labels.get(PROJECT_LABEL) != UNKNOWN_PROJECT
+
+
 class Marks:
     """Adds, lists and removes marks."""
 

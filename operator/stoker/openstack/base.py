@@ -146,6 +146,9 @@ class Compute(Protocol):
     def servers(self) -> Servers:
         """List the project's servers, complete or raising."""
 
+    def is_gone(self, server_id: str) -> bool:
+        """Tell whether Nova itself says, by id, that there is no such server."""
+
     def act(self, server_id: str, action: PowerAction) -> str:
         """Start, stop or reboot a server, and return the request's id. MUST NOT be retried here."""
 

@@ -23,6 +23,9 @@ SERVERS = {"OpenStack-API-Version": "compute 2.69"}
 """Of a cell that is down, older versions leave the servers out of a listing, as if they were gone; this one (Nova of
 Stein, 2019) lists them with the status UNKNOWN (read in Nova's API reference, "Handling Down Cells")."""
 
+GONE = {"DELETED", "SOFT_DELETED"}
+"""Statuses of a server that is deleted, and that Nova still shows."""
+
 POWER_STATES = {0: "NoState", 1: "Running", 3: "Paused", 4: "Stopped", 6: "Crashed", 7: "Suspended"}
 
 
@@ -69,11 +72,16 @@ class ComputeClient:
         found = collection(self._rest, "/servers/detail", "servers", _server, headers=SERVERS)
         return Servers(as_of, {server.id: server for server in found})
 
+    def is_gone(self, server_id: str) -> bool:
+        """Look by id: gone is a 404 that Nova itself calls itemNotFound, or a server that is kept in a bin."""
+        operation = f"look at server {server_id}"
+        reply = self._rest.call(operation, "GET", _where(server_id), headers=SERVERS, gone=True)
+        status = (reply.body.get("server") or {}).get("status")
+        return reply.gone or status in GONE
+
     def act(self, server_id: str, action: PowerAction) -> str:
         """Ask for the action, once, and return the request's id. Nova refuses one that does not fit the state (409)."""
-        if not _ID.fullmatch(server_id):
-            raise CloudError(Fault(ErrorCode.UNKNOWN, f"{one_line(server_id, 80)} is not an id of Nova's"))
-        operation, path = f"{action} server {server_id}", f"/servers/{server_id}/action"
+        operation, path = f"{action} server {server_id}", f"{_where(server_id)}/action"
         reply = self._rest.call(operation, "POST", path, body=REQUESTS[action], headers=MICROVERSION)
         return reply.request_id or ""
 
@@ -88,6 +96,13 @@ class ComputeClient:
     def limits(self) -> dict[str, int]:
         """Return the project's limits and what is used of them, by Nova's names; -1 is none."""
         return numbers(self._rest, "read the limits", "/limits", ("limits", "absolute"), MICROVERSION)
+
+
+def _where(server_id: str) -> str:
+    """Return the server's path; the id is checked: `..` would be another path."""
+    if not _ID.fullmatch(server_id):
+        raise CloudError(Fault(ErrorCode.UNKNOWN, f"{one_line(server_id, 80)} is not an id of Nova's"))
+    return f"/servers/{server_id}"
 
 
 def _server(entry: dict[str, Any]) -> Server:

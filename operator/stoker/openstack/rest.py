@@ -30,6 +30,10 @@ from stoker.openstack.session import BoundedSession
 REQUEST_ID = "X-Openstack-Request-Id"
 
 
+NOT_THERE = ("EntityNotFound", "itemNotFound")
+"""What Heat and Nova call what they do not have; a proxy's 404, or one of a row that is broken, is something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A good answer, or the one kind of 404 that was asked to count as one."""
@@ -37,7 +41,7 @@ class Reply:
     body: dict[str, Any]
     request_id: str | None = None
     gone: bool = False
-    """True when Heat itself says that there is no such stack."""
+    """True when the service itself says that there is no such thing."""
 
     at: datetime | None = None
     """The server's clock when it answered, from the Date header."""
@@ -63,7 +67,7 @@ class Rest:
         secrets: tuple[str, ...] = (),
         gone: bool = False,
     ) -> Reply:
-        """Send one request; `gone` lets a 404 of type EntityNotFound pass. Raises CloudError for everything else."""
+        """Send one request; `gone` lets a 404 pass that is the service's own word. Raises CloudError for everything else."""
         request = {"method": method, "params": params, "json": body, "headers": headers}
         with self._http.within(seconds or self._http.seconds):
             response = self._send(operation, path, request)
@@ -74,7 +78,7 @@ class Rest:
             found = _json(response, operation, definite=method == "GET")
             return Reply(found, response.headers.get(REQUEST_ID), at=_date(response.headers.get("Date", "")))
         kind, text = _error_of(response)
-        if gone and response.status_code == 404 and kind == "EntityNotFound":
+        if gone and response.status_code == 404 and kind in NOT_THERE:
             return Reply({}, response.headers.get(REQUEST_ID), gone=True)
         raise self._failed(operation, response, kind, redacted(text, secrets))
 
@@ -143,7 +147,7 @@ def translated(operation: str, service: str) -> Iterator[None]:
         raise _refused(operation, service, error) from None
     except (ksa.ClientException, requests.exceptions.RequestException, OSError) as error:
         raise CloudError(classify(_unanswered(operation, service, error))) from error
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError, OverflowError) as error:
         message = f"{operation}: the answer is not what was expected ({type(error).__name__})"
         raise CloudError(Fault(ErrorCode.CLOUD_UNAVAILABLE, message, definite=service == "identity")) from error
 
@@ -216,12 +220,12 @@ def _error_of(response: requests.Response) -> tuple[str, str]:
         body = response.json()
     except (ValueError, RecursionError):
         return "", ""
-    error = body.get("error", body) if isinstance(body, dict) else {}
+    error, kind = body.get("error", body) if isinstance(body, dict) else {}, ""
     if isinstance(error, dict) and "message" not in error and len(error) == 1:
-        error = next(iter(error.values()))  # Nova and Neutron: {"badRequest": {"message": …}}
+        ((kind, error),) = error.items()  # Nova and Neutron: {"badRequest": {"message": …}}
     if not isinstance(error, dict):
         return "", str(error)
-    return str(error.get("type") or ""), str(error.get("message") or "")
+    return str(error.get("type") or kind), str(error.get("message") or "")
 
 
 def _retry_after(response: requests.Response) -> float | None:

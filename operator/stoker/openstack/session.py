@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 
@@ -116,13 +117,19 @@ class _Https(HTTPSConnectionPool):
     ConnectionCls = _WatchedTLS
 
 
+@lru_cache(maxsize=16)
+def _context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Return the one context of those certificates: the system's alone take 0.7 MB, and each tenant has a session."""
+    if ca_bundle == "":
+        raise ValueError("no certificate")  # ssl would take the system's
+    return ssl.create_default_context(cadata=ca_bundle)
+
+
 class _Transport(HTTPAdapter):
     """Verifies TLS against the Cloud's own CA certificates, held in memory, or the system's; never against both."""
 
     def __init__(self, ca_bundle: str | None) -> None:
-        self._context = ssl.create_default_context(cadata=ca_bundle)
-        if ca_bundle == "":
-            raise ValueError("no certificate")  # ssl would take the system's
+        self._context = _context(ca_bundle)
         super().__init__(pool_maxsize=POOL, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

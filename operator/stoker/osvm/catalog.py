@@ -184,7 +184,8 @@ def _names(session: Session, field: str) -> int:
         return 0
     session.screen.rows([field.upper(), "VMS", "WORKED", "ALLOWED"], rows)
     where = "all namespaces" if session.options.all_namespaces else session.client.namespace
-    session.screen.say(f"The {field}s of the VMs in {where}, and of the Tenant's allow-list; the cloud may have more.")
+    lists_too = "" if claims is None else ", and of the Tenant's allow-list"
+    session.screen.say(f"The {field}s of the VMs in {where}{lists_too}; the cloud may have more.")
     if claims is None:
         session.screen.say(NO_TENANT)
     return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -48,14 +50,20 @@ def main(arguments: Sequence[str] | None = None, screen: Screen | None = None) -
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     screen = screen or Screen.standard()
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings of repeated requests are no user's concern
     try:
         with Client(
             options.namespace, kubeconfig=options.kubeconfig, context=options.context, field_manager=MANAGER
         ) as client:
-            return COMMANDS[options.command](Session(client, screen, options))
+            code = COMMANDS[options.command](Session(client, screen, options))
+            screen.out.file.flush()
+            return code
     except StokerError as error:
         screen.say(f"kubectl osvm: {error.code}: {error}")
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has enough, as `head` has
+        return 0
     except (ValueError, OSError) as error:
         screen.say(f"kubectl osvm: {error}")
         return 2

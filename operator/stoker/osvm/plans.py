@@ -16,14 +16,14 @@ WAYS = (("added", "+", "green"), ("updated", "~", "yellow"), ("replaced", "-/+",
 
 def draw(name: str, seen: Foreseen, *, new: bool) -> Tree:
     """Return the tree of one VM's plan."""
-    tree = Tree(Text.assemble((clean(name), "bold"), f"  {_verdict(seen, new=new)}"), guide_style="dim")
+    tree = Tree(Text.assemble((clean(name), "bold"), f": {_verdict(seen, new=new)}"), guide_style="dim")
     for way, sign, style in WAYS:
         for resource in getattr(seen.plan, way):
-            branch = tree.add(Text.assemble((f"{sign} {clean(resource)}", style), f"  {way}"))
+            branch = tree.add(Text(f"{sign} {clean(resource)} ({way})", style=style))
             for change in seen.why.get(resource, ()):
                 branch.add(Text(clean(change)))
     if seen.plan.unchanged:
-        tree.add(Text(f"= {', '.join(map(clean, seen.plan.unchanged))}  unchanged", style="dim"))
+        tree.add(Text(f"= {', '.join(map(clean, seen.plan.unchanged))} (unchanged)", style="dim"))
     if seen.refusal:
         refused = tree.add(Text.assemble(("refused: ", "bold red"), (str(seen.refusal.code), "red")))
         refused.add(Text(clean(seen.refusal.sentence)))

@@ -63,7 +63,7 @@ def _asked(tree: Tree, vm: VirtualMachine, now: datetime) -> None:
         (spec.key_name, "key pair"),
         (len(spec.ssh_authorized_keys) or None, "SSH keys"),
         ("from a Secret" if spec.user_data_from else "given" if spec.user_data else None, "user data"),
-        (vm.metadata.generation if vm.metadata.generation != vm.status.applied_generation else None, "not applied yet: generation"),
+        ("the stack is as before" if vm.metadata.generation != vm.status.applied_generation else None, "not applied yet"),
         ("on" if spec.termination_protection else None, "termination protection"),
         (spec.deletion_policy.value if spec.deletion_policy.value != "Delete" else None, "deletion policy"),
     ):  # fmt: skip
@@ -82,18 +82,21 @@ def _stack(tree: Tree, vm: VirtualMachine) -> None:
         _line(branch, "id", stack.id, "dim")
     if stack.status_reason and "FAILED" in (stack.status or ""):
         _line(branch, "Heat says", stack.status_reason, "red")
+    applied = status.applied_generation == vm.metadata.generation  # else the stack is not what the spec asks for
     if status.server_id:
         server = _line(branch, "server", f"{status.server_id} {status.power_state or ''}".strip())
-        _line(server, "flavor", spec.flavor)
-        _line(server, "image", spec.image)
+        if applied:
+            _line(server, "flavor", spec.flavor)
+            _line(server, "image", spec.image)
     if status.private_ip:
-        port = _line(branch, "port", f"{status.private_ip} (network profile {spec.network_profile})")
-        for rule in spec.ingress:
-            _line(port, "lets in", f"{rule.protocol.value} {rule.ports or ''} from {rule.cidr}".replace("  ", " "))
+        port = _line(branch, "port", status.private_ip)
+        for rule in spec.ingress if applied else ():
+            _line(port, "lets in", f"{rule.protocol.value} {rule.ports or ''} from {rule.cidr}")
     if status.public_ip:
         _line(branch, "floating IP", status.public_ip)
-    for volume in spec.volumes:
-        _line(branch, "volume", f"{volume.name}, {volume.size_gib} GiB{f', {volume.type}' if volume.type else ''}")
+    sizes = {one.name: f", {one.size_gib} GiB{f', {one.type}' if one.type else ''}" for one in spec.volumes if applied}
+    for volume in filter(None, status.volume_slots):
+        _line(branch, "volume", f"{volume}{sizes.get(volume, '')}")
 
 
 def _operation(tree: Tree, vm: VirtualMachine) -> None:
@@ -107,12 +110,15 @@ def _conditions(tree: Tree, vm: VirtualMachine, now: datetime) -> None:
     if not vm.status.conditions:
         return
     branch = tree.add(Text("conditions", style="cyan"))
+    told = {standing(vm).message} if standing(vm).verdict is not Verdict.READY else set()
     for condition in vm.status.conditions:
         old = "" if condition.observed_generation == vm.metadata.generation else ", of an older spec"
         since = age(condition.last_transition_time, now)
         good = condition.status is ConditionStatus.TRUE and condition.type == "Ready"
         said = f"{condition.type}={condition.status.value} {condition.reason} ({since}{old})"
-        branch.add(Text.assemble((clean(said), "green" if good else "yellow"), f": {clean(condition.message)}"))
+        message = "" if condition.message in told else f": {clean(condition.message)}"  # each sentence once
+        told.add(condition.message)
+        branch.add(Text.assemble((clean(said), "green" if good else "yellow"), message))
 
 
 def _events(tree: Tree, events: Sequence[Event], now: datetime) -> None:

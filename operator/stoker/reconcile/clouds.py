@@ -15,6 +15,7 @@ from stoker.api.ratelimit import CLOUD_LIMIT
 from stoker.core.breaker import Breaker
 from stoker.core.faults import Fault
 from stoker.core.limits import Bucket
+from stoker.core.pace import InFlight
 from stoker.openstack.base import CloudError
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ class CloudRuntime:
 
     breaker: Breaker = field(default_factory=Breaker)
     bucket: Bucket = field(default_factory=lambda: Bucket(CLOUD_LIMIT.calls_per_second, CLOUD_LIMIT.burst))
+    limit: InFlight = field(default_factory=InFlight)
+    """How many calls for VMs each of its tenants may have in flight."""
+
     tenants: dict[str, Callable[[], None]] = field(default_factory=dict)
     """Its connected tenants, and how to make each look at once."""
 

@@ -34,6 +34,9 @@ few wrong passwords, so twelve tries an hour are enough."""
 PREFLIGHT = 900.0
 """Pause between two looks at what does not change by the minute: roles, limits, the credentials' end. Seconds."""
 
+LARGEST_SKEW = 86_400.0
+"""Largest difference between two clocks that is believed, seconds: with a larger one no token would be valid."""
+
 UNREADABLE = (403, 404)
 """What the API server says of a Secret that is gone or kept from us. Anything else is the API server's own trouble."""
 
@@ -168,12 +171,18 @@ async def look(runtime: TenantRuntime) -> None:
         return
     heat, quota, end = [await _asked(runtime, question) for question in QUESTIONS]
     if isinstance(end, CredentialsEnd) and end.server_time:
-        runtime.clock_ahead = (end.server_time - datetime.now(UTC)).total_seconds()
+        runtime.clock_ahead = clock_ahead(end.server_time, datetime.now(UTC))
     if runtime.project is None or runtime.fault:
         return  # the look itself showed that the credentials are refused
     runtime.preflight = preflight_of(runtime.project.rights(), heat, quota, end)
     again = any(isinstance(answer, Fault) and answer.policy.retry is Retry.BACKOFF for answer in (heat, quota, end))
     runtime.preflight_due = time.monotonic() + (FIRST_RETRY if again else PREFLIGHT)
+
+
+def clock_ahead(server: datetime, now: datetime) -> float:
+    """Return how far Keystone's clock is ahead of ours, seconds; a Date that can be no clock's tells nothing."""
+    ahead = (server - now).total_seconds()
+    return ahead if abs(ahead) <= LARGEST_SKEW else 0.0
 
 
 async def _asked(runtime: TenantRuntime, function: Callable[[Project], Any]) -> Any:

@@ -7,6 +7,7 @@ How it is connected is in `connection`, what its objects say in `reports`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from stoker.api.tenant import Tenant
 from stoker.core import tenancy
 from stoker.core.admission import tenant_of
 from stoker.core.faults import Fault
+from stoker.core.pace import InFlight
 from stoker.core.tenancy import Seen
 from stoker.kube.client import KubeClient, KubeError, path
 from stoker.kube.objects import VMS
@@ -28,6 +30,8 @@ from stoker.reconcile.clouds import CloudRuntime
 from stoker.reconcile.connection import Connect, Connector, Parse, look
 from stoker.reconcile.reports import Reports
 from stoker.reconcile.tenants import TenantRuntime
+
+log = logging.getLogger(__name__)
 
 Watched = Tenant | Cloud | VirtualMachineTemplate
 
@@ -49,8 +53,9 @@ class Directory:
         parse: Parse,
         start: Callable[[Tenant], TenantRuntime],
         holder: str = "stoker",
+        calls: int = 8,
     ) -> None:
-        self._kube, self._start = kube, start
+        self._kube, self._start, self._calls = kube, start, calls
         self._connector, self._reports = Connector(kube, namespace, connect, parse), Reports(kube, holder)
         self.tenants: dict[str, Tenant] = {}
         self.clouds: dict[str, Cloud] = {}
@@ -125,7 +130,7 @@ class Directory:
         if self._looks:
             await asyncio.wait(self._looks.values(), timeout=PATIENCE)
         for name in [name for name, task in self._looks.items() if task.done()]:
-            self._looks.pop(name).result()
+            _tell(name, self._looks.pop(name))
         for cloud in list(self.clouds.values()):
             name = cloud.metadata.name
             runtimes = [r for r in self.runtimes.values() if r.tenant.spec.cloud == name]
@@ -141,7 +146,7 @@ class Directory:
             look.cancel()
             await asyncio.gather(look, return_exceptions=True)
         runtime.cloud.tenants.pop(name, None)
-        metrics.observe_expiry(name, None)
+        metrics.forget_tenant(name)
         await runtime.stop()
 
     async def _refresh_tenant(self, name: str) -> None:
@@ -189,7 +194,7 @@ class Directory:
 
     def _cloud(self, name: str) -> CloudRuntime:
         """Return what the tenants of a cloud share, with what its spec says now."""
-        shared = self._shared.setdefault(name, CloudRuntime(name, self.changed))
+        shared = self._shared.setdefault(name, CloudRuntime(name, self.changed, limit=InFlight(self._calls)))
         known = self.clouds.get(name)
         shared.bucket.adjust((known and known.spec.rate_limit) or CLOUD_LIMIT)
         return shared
@@ -210,6 +215,13 @@ class Directory:
             return None
         mine = [vm["metadata"] for vm in found if tenancy.holds(tenant, vm, self.tenants.values())]
         return tuple(sorted(f"{metadata['namespace']}/{metadata['name']}" for metadata in mine))
+
+
+def _tell(name: str, look: asyncio.Task[None]) -> None:
+    """Log a look's defect: it is one tenant's trouble, and the others go on. The next round looks again."""
+    if not look.cancelled() and (error := look.exception()):
+        metrics.ERRORS.inc()
+        log.error("a look failed in an unexpected way", extra={"look": name}, exc_info=error)
 
 
 def _says_the_same(known: Watched, item: Watched) -> bool:

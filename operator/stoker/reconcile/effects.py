@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import assert_never
 
 from stoker import metrics
@@ -36,12 +37,13 @@ from stoker.core.actions import (
 from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
+from stoker.core.inputs import Inputs
 from stoker.core.stack import Candidate, Plan, Preview, Resources
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.marks import Marks
 from stoker.kube.objects import Objects
-from stoker.openstack.base import CloudError
+from stoker.openstack.base import CloudError, Project
 from stoker.reconcile.memory import VmCache, VmMemory
 from stoker.reconcile.requests import Change, Request, request_of
 from stoker.reconcile.tenants import TenantRuntime
@@ -116,8 +118,10 @@ class Effects:
             case Settle():
                 known = next(o for o in world.operations if o.metadata.name == action.operation)
                 _replace(memory, await self._objects.settle(action, known, _now()))
+                metrics.observe_operation(action, known, _template(world))
             case Retain():
                 _replace(memory, await self._objects.retain(world.vm, action, _now()))
+                metrics.observe_operation(action, None, _template(world))
 
     async def _claim(self, world: World, claim: Claim, memory: VmMemory) -> None:
         known = next((o for o in world.operations if o.metadata.name == claim.operation), None)
@@ -142,9 +146,7 @@ class Effects:
                 name = world.name_of(stack_id)
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
             case LookAtResources(stack_id):
-                started, name = time.monotonic(), world.name_of(stack_id)
-                listed = await runtime.call("resources", lambda project: project.heat.resources(name, stack_id))
-                memory.resources = Resources(started, stack_id, listed)
+                memory.resources = await self._resources(world.name_of(stack_id), stack_id, runtime)
             case LookToAdopt(stack_id):
                 memory.candidate = await self._candidate(stack_id, runtime)
             case ReadOutputs(stack_id):
@@ -153,6 +155,16 @@ class Effects:
                 memory.outputs = (stack_id, outputs)
             case PreviewUpdate():
                 memory.preview = await self._preview(action, runtime, retry_value(world))
+
+    async def _resources(self, name: str, stack_id: str, runtime: TenantRuntime) -> Resources:
+        """List the stack's resources, and look at its servers by id."""
+        started, seen = time.monotonic(), []
+        for one in await runtime.call("resources", lambda project: project.heat.resources(name, stack_id)):
+            if one.type == "OS::Nova::Server" and (server := one.physical_id):
+                gone = await runtime.call("server", partial(_is_gone, server))
+                one = replace(one, gone=gone)  # noqa: PLW2901 -- the same resource, looked at
+            seen.append(one)
+        return Resources(started, stack_id, tuple(seen))
 
     async def _candidate(self, stack_id: str, runtime: TenantRuntime) -> Candidate:
         """Look at the stack, and at its outputs when it is complete."""
@@ -230,6 +242,16 @@ class Effects:
             finally:
                 memory.effects += name == "delete"
                 memory.last_effect = time.monotonic()
+
+
+def _template(world: World) -> str:
+    """Return the template version that is asked for, else the one that the stack has."""
+    kept, asked = world.vm.status.stack, world.admission
+    return asked.template_version if isinstance(asked, Inputs) else (kept and kept.template_version) or ""
+
+
+def _is_gone(server_id: str, project: Project) -> bool:
+    return project.compute.is_gone(server_id)
 
 
 def _replace(memory: VmMemory, stored: VirtualMachineOperation) -> None:

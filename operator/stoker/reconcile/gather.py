@@ -52,7 +52,7 @@ class Gatherer:
         kept = vm.status.stack.id if vm.status.stack else None
         outputs = memory.outputs[1] if memory.outputs and memory.outputs[0] in _ids(listing, kept) else None
         server_id = (outputs.server_id if outputs else None) or vm.status.server_id
-        server = runtime.watch.view(server_id, vm_id) if runtime and server_id else None
+        server = runtime.watch.view(server_id, vm_id, vm.status.power_state) if runtime and server_id else None
         if runtime and vm.metadata.deletion_timestamp:
             runtime.watch.forget(vm_id)
         settled = _looks_settled(vm, listing, server)
@@ -71,7 +71,7 @@ class Gatherer:
             vm=vm,
             identity=Identity(
                 self._cluster,
-                runtime.tenant.spec.project_id if runtime else "",
+                runtime.tenant.spec.project_id if runtime else _project_of(vm),
                 vm_id,
                 vm.metadata.namespace,
                 vm.metadata.name,
@@ -144,6 +144,11 @@ class Gatherer:
 
 
 _NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "the namespace has no Tenant")
+
+
+def _project_of(vm: VirtualMachine) -> str:
+    """Return the project that the VM's stack is known to be in, for the records of a VM without a Tenant of it."""
+    return (vm.status.stack.project_id if vm.status.stack else None) or ""
 
 
 def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None, server: ServerLook | Unknown | None) -> bool:

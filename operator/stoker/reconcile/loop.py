@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -142,11 +143,12 @@ class Reconciler:
         await self._events.not_understood(self._cache.objects[key]["metadata"], f"{NOT_UNDERSTOOD}: {error}")
 
     def _conflict(self, key: Key, memory: VmMemory, error: KubeError) -> None:
-        """After a refused write nothing cached about operations is trusted; look again shortly."""
+        """After a refused write nothing cached about operations is trusted; look again shortly.
+
+        What is gone may be an operation that somebody removed; of a VM that is gone the next pass finds nothing.
+        """
         memory.operations, memory.held = None, None
-        if error.status == 404:
-            return  # the object is gone; its event follows
-        if error.status != 409:
+        if error.status not in (404, 409):
             log.warning("write refused", extra={"vm": "/".join(key), "error": str(error)})
         memory.failures += 1
         self._queue.add_after(key, min(LONGEST_RETRY, 0.2 * 2.0 ** min(memory.failures, 11)))
@@ -161,6 +163,7 @@ class Reconciler:
         if written is None:
             return
         metrics.observe_write("status")
+        _first_active(world, written)
         self._cache.store(written)
         await self._events.tell(vm, decision)
 
@@ -179,6 +182,14 @@ def _ask_the_catalog(world: World, decision: Decision, browser: Browser) -> None
         case Claim(spec=spec) if spec.type is OperationType.CREATE:
             need = need_of(world.vm.spec, browser.catalog or Catalog())
             browser.promises.make(world.identity.id, need, world.clock)
+
+
+def _first_active(world: World, written: dict[str, Any]) -> None:
+    """Record how long the VM took, when this status is the first that says Active."""
+    made, status = world.vm.metadata.creation_timestamp, written.get("status") or {}
+    if made and status.get("activeAt") and world.vm.status.active_at is None:
+        template = (status.get("stack") or {}).get("templateVersion") or ""
+        metrics.observe_active((world.now - made).total_seconds(), template)
 
 
 def _tell(world: World, decision: Decision) -> None:

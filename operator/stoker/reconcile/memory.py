@@ -13,7 +13,7 @@ from typing import Any
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.asked import ADOPT
-from stoker.core.identity import ID_ANNOTATION
+from stoker.core.identity import FINALIZER, ID_ANNOTATION
 from stoker.core.limits import Turn
 from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources
 from stoker.core.world import Held
@@ -81,13 +81,16 @@ class VmCache:
     """Called with the namespace of a VM that is gone, or that has less reserved than before."""
 
     def store(self, raw: dict[str, Any]) -> Key:
-        """Keep an object unless a newer version is known: own writes are read back at once, late events are not."""
+        """Keep an object unless a newer version is known: own writes are read back at once, late events are not.
+
+        An older object of the name has an older version too: versions are of the whole API server, not of an object.
+        """
         metadata = raw["metadata"]
-        key = (metadata["namespace"], metadata["name"])
+        key = key_of(raw)
         known = self.objects.get(key)
+        if known and int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
+            return key
         if known and known["metadata"]["uid"] == metadata["uid"]:
-            if int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
-                return key
             self._unindex(key, known)  # its id may be another now
             if _reserved(known) not in (None, _reserved(raw)):
                 self.freed(key[0])
@@ -154,7 +157,10 @@ class VmCache:
 
 
 def _reserved(raw: dict[str, Any]) -> Any:
-    return (raw.get("status") or {}).get("reserved")
+    """Return what is reserved on an object: nothing once we released it, whoever else holds it (core.quota)."""
+    metadata = raw["metadata"]
+    released = metadata.get("deletionTimestamp") and FINALIZER not in metadata.get("finalizers", ())
+    return None if released else (raw.get("status") or {}).get("reserved")
 
 
 def _shared(value: Any) -> Any:
@@ -167,6 +173,11 @@ def _shared(value: Any) -> Any:
         case str() if len(value) <= LONGEST_SHARED:
             return sys.intern(value)
     return value
+
+
+def key_of(raw: dict[str, Any]) -> Key:
+    """Return namespace and name."""
+    return raw["metadata"]["namespace"], raw["metadata"]["name"]
 
 
 def identity_of(raw: dict[str, Any]) -> str:

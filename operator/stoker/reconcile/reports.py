@@ -70,7 +70,6 @@ class Reports:
         if runtime.preflight is None or isinstance(known, Fault):
             return old.credentials_expire_at, old.expiry_warned_days
         expires = known.replace(microsecond=0) if known else None
-        metrics.observe_expiry(tenant.metadata.name, expires.timestamp() if expires else None)
         if expires is None:
             return None, None
         warned = old.expiry_warned_days if expires == old.credentials_expire_at else None
@@ -81,14 +80,19 @@ class Reports:
         return expires, due
 
     async def cloud(self, cloud: Cloud, shared: CloudRuntime, runtimes: list[TenantRuntime]) -> None:
-        """Write the Cloud's status: it is down when its breaker is open, or no tenant of it gets an answer."""
+        """Write the Cloud's status: it is down when its breaker is open, or no tenant of it gets an answer.
+
+        Of one that no tenant uses, and so nobody calls, only the spec is seen: else GitOps tools that apply Clouds
+        before Tenants would wait for it, and never come to the Tenants.
+        """
         faults = [runtime.attempt.fault or runtime.poll_fault for runtime in runtimes]
         down = [fault for fault in faults if fault and fault.outage]
         fault = shared.suspended or (down[0] if down and len(down) == len(runtimes) else None)
-        if not runtimes or (down and fault is None):
-            return
         old, generation = cloud.status, cloud.metadata.generation
-        conditions = merge(old.conditions, _reachable(fault), generation=generation, now=datetime.now(UTC))
+        if (down and fault is None) or (not runtimes and old.observed_generation == generation):
+            return
+        wanted = _reachable(fault) if runtimes else {}
+        conditions = merge(old.conditions, wanted, generation=generation, now=datetime.now(UTC))
         breaker = shared.status() or _closed_again(old.breaker)
         new = old.model_copy(update={"observed_generation": generation, "conditions": conditions, "breaker": breaker})
         patch = merge_patch(old.to_wire(), new.to_wire())

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault
-from stoker.core.server import ServerLook, Servers
+from stoker.core.pace import pause_after
+from stoker.core.server import LONGEST_STATE, ServerLook, Servers
 from stoker.core.stack import Unknown
 from stoker.openstack.base import CloudError
 
@@ -40,20 +41,28 @@ class ServerWatch:
     awaited: set[str] = field(default_factory=set)
     """Ids of VMs that wait for a look at their server."""
 
-    owners: dict[str, str] = field(default_factory=dict)
-    """VM's id → its server's, of all that were looked up."""
+    owners: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """VM's id → its server's, and the power state that its status says, of all that were looked up."""
 
     _nudge: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def view(self, server_id: str, vm_id: str) -> ServerLook | Unknown | None:
-        """Return a server in the newest listing, or why there is none to believe; None before the first ended."""
-        self.owners[vm_id] = server_id
+    def view(self, server_id: str, vm_id: str, power: str | None) -> ServerLook | Unknown | None:
+        """Return a server in the newest listing, or why there is none to believe; None before the first ended.
+
+        `power` is what the VM's status says of it.
+        """
+        self.owners[vm_id] = (server_id, power)
         servers = self.servers
         if servers and time.monotonic() - servers.as_of < STALE:
             return ServerLook(servers.as_of, server_id, servers.by_id.get(server_id))
         if self.fault or servers:
             return Unknown(self.fault or Fault(ErrorCode.CLOUD_UNAVAILABLE, "the last listing of servers is too old"))
         return None
+
+    @property
+    def known(self) -> set[str]:
+        """Ids of the VMs that it knows of."""
+        return {*self.awaited, *self.owners}
 
     def forget(self, vm_id: str) -> None:
         """Forget a VM that goes."""
@@ -75,7 +84,8 @@ class ServerWatch:
             await self.list()
             self._nudge.clear()
             if self.awaited:
-                await asyncio.sleep(max(self.runtime.poll_seconds, time.monotonic() - began))
+                spent, runtime = time.monotonic() - began, self.runtime
+                await asyncio.sleep(pause_after(spent, least=runtime.poll_seconds, most=runtime.rest_seconds))
                 continue
             with suppress(TimeoutError):
                 pause = self.runtime.rest_seconds * random.uniform(0.9, 1.1)  # noqa: S311
@@ -98,8 +108,15 @@ class ServerWatch:
             self.runtime.wake(vm_id)
 
     def _concerned(self, old: Servers | None, new: Servers) -> set[str]:
-        """Return the VMs whose server is another than before, or not there: it may have come and gone between two looks."""
+        """Return the VMs whose server is another than before, or not there: it may have come and gone between two looks.
+
+        And those whose status says another power state: a process that died did not write it, or saw it too early.
+        """
         if old is None:
             return set(self.owners)
         before, after = old.by_id, new.by_id
-        return {vm for vm, one in self.owners.items() if one not in after or before.get(one) != after[one]}
+        return {
+            vm
+            for vm, (one, power) in self.owners.items()
+            if one not in after or before.get(one) != after[one] or after[one].state[:LONGEST_STATE] != power
+        }

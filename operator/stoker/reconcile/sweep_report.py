@@ -27,8 +27,6 @@ class TenantReports:
     async def report(self, tenant: Tenant, found: Sweep) -> None:
         """Write the status if it differs, and an Event for each orphan and brake that is new in it."""
         name, old = tenant.metadata.name, tenant.status
-        metrics.ORPHANS.labels(name).set(len(found.orphans))
-        metrics.ORPHAN_BRAKE.labels(name).set(found.brake is not None)
         news: dict[str, Any] = {
             "orphans": found.orphans[:REPORTED],
             "orphan_count": len(found.orphans),

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from stoker.api.operation import VirtualMachineOperation
 from stoker.api.tenant import Tenant
-from stoker.core.identity import ID_ANNOTATION, cluster_tags
+from stoker.core.identity import cluster_tags
 from stoker.core.orphans import Doomed, Spared, may_go
 from stoker.core.stack import Listing
 from stoker.kube.client import KubeClient, KubeError, path
 from stoker.kube.marks import Marks
-from stoker.kube.objects import OPERATIONS, VMS
-from stoker.reconcile.memory import identity_of
-from stoker.reconcile.queue import Key
+from stoker.kube.objects import OPERATIONS
+from stoker.reconcile.population import Census, Population
 from stoker.reconcile.tenants import TenantRuntime
 
 
@@ -26,54 +23,37 @@ class Seen:
     tenant: Tenant
     operations: tuple[VirtualMachineOperation, ...]
     listing: Listing
-    vms: dict[Key, dict[str, Any]]
-    version: int
-    """Resource version of the list of VMs: what is newer was not in it."""
-
+    population: Population
     marks: tuple[VirtualMachineOperation, ...]
-
-    @property
-    def vm_ids(self) -> frozenset[str]:
-        return ids_of(self.vms.values())
 
     @property
     def recorded(self) -> dict[str, str]:
         """VM's id → the stack that its status tells of, for the tenant's VMs."""
-        namespaces = self.tenant.spec.namespaces
-        stacks = {
-            identity_of(raw): ((raw.get("status") or {}).get("stack") or {}).get("id")
-            for (namespace, _), raw in self.vms.items()
-            if namespace in namespaces
-        }
-        return {vm_id: str(stack) for vm_id, stack in stacks.items() if stack}
+        found: dict[str, str] = {}
+        for namespace in self.tenant.spec.namespaces:
+            found |= self.population.recorded.get(namespace, {})
+        return found
 
 
 class SweepView:
     """Reads for the sweeper."""
 
-    def __init__(self, kube: KubeClient, marks: Marks, cluster: str) -> None:
-        self._kube, self._marks, self.cluster = kube, marks, cluster
+    def __init__(self, kube: KubeClient, census: Census, marks: Marks, cluster: str) -> None:
+        self._kube, self._census, self._marks, self.cluster = kube, census, marks, cluster
 
     async def look(self, runtime: TenantRuntime) -> Seen:
         """Read operations, stacks, objects and marks, each complete or raising CloudError or KubeError."""
         tenant = await self._tenant(runtime)
         operations = await self._operations(tenant)
         listing = await runtime.call("list", lambda project: project.heat.list(cluster_tags(self.cluster)))
-        vms, version = await self._kube.list(path(VMS))
-        return Seen(
-            tenant=tenant,
-            operations=operations,
-            listing=listing,
-            vms={(vm["metadata"]["namespace"], vm["metadata"]["name"]): vm for vm in vms},
-            version=int(version),
-            marks=await self._marks.of(tenant.spec.project_id),
-        )
+        population = await self._census.take()
+        return Seen(tenant, operations, listing, population, await self._marks.of(tenant.spec.project_id))
 
     async def still(self, runtime: TenantRuntime, doomed: Doomed) -> bool:
         """Look again, at that stack and at everything that may speak for it. Raises CloudError and KubeError."""
         name, stack_id = doomed.stack.name, doomed.stack.id
         probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
-        vms, _ = await self._kube.list(path(VMS))
+        population = await self._census.take()
         tenant = await self._tenant(runtime)
         records = (*await self._operations(tenant), *await self._marks.of(tenant.spec.project_id))
         return may_go(
@@ -81,7 +61,8 @@ class SweepView:
             probe.stack,
             cluster=self.cluster,
             policy=tenant.spec.orphan_policy,
-            vm_ids=ids_of(vms),
+            vm_ids=frozenset(population.ids),
+            held=frozenset(population.held),
             spared=Spared.by(records),
         )
 
@@ -99,13 +80,3 @@ class SweepView:
             items, _ = await self._kube.list(path(OPERATIONS, namespace))
             found += [VirtualMachineOperation.model_validate(item) for item in items]
         return tuple(found)
-
-
-def ids_of(vms: Iterable[dict[str, Any]]) -> frozenset[str]:
-    """Return every id that the objects go by, or might: a restored one has another UID, an edited one a lost id."""
-    found: set[str] = set()
-    for raw in vms:
-        metadata = raw["metadata"]
-        found |= {identity_of(raw), str(metadata["uid"])}
-        found |= {str((metadata.get("annotations") or {}).get(ID_ANNOTATION) or metadata["uid"])}
-    return frozenset(found)

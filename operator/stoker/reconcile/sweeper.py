@@ -16,11 +16,12 @@ from stoker.core.actions import Settle
 from stoker.core.orphans import CONFIRM_ANNOTATION, Tally
 from stoker.core.sweep import Sweep, SweepWorld, sweep
 from stoker.kube.client import KubeClient, KubeError
-from stoker.kube.marks import Marks, stack_name_of
+from stoker.kube.marks import Marks, stack_name_of, tells_project
 from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError
-from stoker.reconcile.memory import VmCache
+from stoker.reconcile.memory import VmCache, key_of
 from stoker.reconcile.orphans import OrphanDeletion
+from stoker.reconcile.population import Census
 from stoker.reconcile.queue import Priority, WorkQueue
 from stoker.reconcile.sweep_report import TenantReports
 from stoker.reconcile.sweep_view import Seen, SweepView
@@ -70,6 +71,8 @@ class Sweeper:
         found = sweep(self._world(name, seen))
         self._ownerless[name], self._tallies[name] = found.ownerless, found.tally
         self._prune(seen)
+        namespaces, by_id = seen.tenant.spec.namespaces, self._cache.by_id
+        runtime.forget(lambda vm_id: any(namespace in namespaces for namespace, _ in by_id.get(vm_id, ())))
         runtime.observe(seen.listing)
         for vm_id in found.missing:
             runtime.wake(vm_id)
@@ -84,8 +87,9 @@ class Sweeper:
             cluster=self._view.cluster,
             policy=seen.tenant.spec.orphan_policy,
             stacks=seen.listing.stacks,
-            vm_ids=seen.vm_ids,
+            vm_ids=frozenset(seen.population.ids),
             recorded=seen.recorded,
+            held=frozenset(seen.population.held),
             operations=seen.operations,
             marks=seen.marks,
             now=datetime.now(UTC).replace(microsecond=0),
@@ -100,13 +104,14 @@ class Sweeper:
 
     def _prune(self, seen: Seen) -> None:
         """Forget objects that are gone, and look at those that were never seen or changed unseen."""
+        population = seen.population
         for key, known in list(self._cache.objects.items()):
-            if key not in seen.vms and int(known["metadata"]["resourceVersion"]) <= seen.version:
+            if key not in population.keys and int(known["metadata"]["resourceVersion"]) <= population.version:
                 self._cache.forget(key)
                 self._queue.forget(key)
-        for key, raw in seen.vms.items():
-            before = self._cache.objects.get(key)
-            self._cache.store(raw)
+        for raw in population.news:
+            before = self._cache.objects.get(key_of(raw))
+            key = self._cache.store(raw)
             if self._cache.objects[key] is not before:
                 self._queue.add(key, Priority.RESYNC)
 
@@ -118,7 +123,7 @@ class Sweeper:
         for operation in found.expired:
             await self._try(self._objects.remove(operation))
         for mark in found.unneeded:
-            if await self._is_gone(runtime, mark):
+            if tells_project(mark) and await self._is_gone(runtime, mark):
                 await self._try(self._marks.remove(mark))
 
     async def _is_gone(self, runtime: TenantRuntime, mark: VirtualMachineOperation) -> bool:
@@ -154,6 +159,7 @@ def make_sweeper(
     ttl: float,
 ) -> Sweeper:
     """Put a sweeper together; grace period and time to live of operations are in seconds."""
-    view, reports = SweepView(kube, marks, cluster), TenantReports(kube, holder)
+    census, reports = Census(kube, cache.objects), TenantReports(kube, holder)
+    view = SweepView(kube, census, marks, cluster)
     deletion = OrphanDeletion(view, trail, reports)
     return Sweeper(view, objects, marks, cache, queue, reports, deletion, grace=grace, ttl=ttl)

@@ -22,16 +22,19 @@ from stoker.api.ratelimit import TENANT_LIMIT
 from stoker.api.tenant import Tenant
 from stoker.core.catalog import Catalog
 from stoker.core.faults import Fault
-from stoker.core.identity import cluster_tags, tag_value
+from stoker.core.identity import cluster_tags
 from stoker.core.limits import TenantLimits
+from stoker.core.pace import pause_after
 from stoker.core.server import Servers
-from stoker.core.stack import Listing, Stack, Unknown
+from stoker.core.stack import Listing, Unknown
 from stoker.core.tenancy import Preflight
-from stoker.openstack.base import CloudError, Credentials, Endpoint, Project
+from stoker.openstack.base import CloudError, Project
 from stoker.reconcile.browsing import Browser
+from stoker.reconcile.calls import foreseen, is_stopping
 from stoker.reconcile.clouds import CloudRuntime
-from stoker.reconcile.queue import Key
+from stoker.reconcile.places import Places
 from stoker.reconcile.server_watch import ServerWatch
+from stoker.reconcile.snapshot import Snapshot
 from stoker.reconcile.trail import Said
 
 log = logging.getLogger(__name__)
@@ -39,25 +42,7 @@ log = logging.getLogger(__name__)
 STALE = 120.0
 """Age from which a listing is no longer believed, seconds: after it, Ready is Unknown rather than old."""
 
-Connect = Callable[[Endpoint, Credentials], Project]
-Wake = Callable[[Key], None]
 Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """One listing of a project, indexed by the VM's id."""
-
-    listing: Listing
-    by_vm: dict[str, tuple[Stack, ...]]
-
-    @classmethod
-    def of(cls, listing: Listing) -> Snapshot:
-        by_vm: dict[str, list[Stack]] = {}
-        for stack in listing.stacks:
-            if vm_id := tag_value(stack.tags, "stoker-vm"):
-                by_vm.setdefault(vm_id, []).append(stack)
-        return cls(listing, {vm_id: tuple(stacks) for vm_id, stacks in by_vm.items()})
 
 
 @dataclass(slots=True)
@@ -113,6 +98,7 @@ class TenantRuntime:
     """Whether a create with the present credentials showed that Heat can make what trusts it needs."""
 
     cloud: CloudRuntime = field(default_factory=CloudRuntime)
+    places: Places = field(default_factory=Places)
     limits: TenantLimits = field(default_factory=lambda: TenantLimits.of(TENANT_LIMIT))
     renew: Callable[[Project, Fault], Awaitable[None]] = _no_renewal
     """Looks at the Secret again, since OpenStack refused the credentials that this project has."""
@@ -131,6 +117,7 @@ class TenantRuntime:
     moving: set[str] = field(default_factory=set)
     """Ids of VMs with something under way."""
 
+    _ended: bool = False
     _nudge: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -157,6 +144,9 @@ class TenantRuntime:
         )
 
     async def stop(self) -> None:
+        """End its tasks and threads. A call under way ends as it would; one that waits for a thread is never sent."""
+        self._ended = True
+        self.places.let_all()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -175,6 +165,12 @@ class TenantRuntime:
         elif vm_id not in self.moving:
             self.moving.add(vm_id)
             self._nudge.set()
+
+    def forget(self, is_here: Callable[[str], bool]) -> None:
+        """Forget the VMs that are not the tenant's, or not at all: no pass of theirs says that nothing moves any more."""
+        for vm_id in [one for one in {*self.moving, *self.watch.known} if not is_here(one)]:
+            self.moving.discard(vm_id)
+            self.watch.forget(vm_id)
 
     def view(self, vm_id: str) -> Listing | Unknown | None:
         """Return the VM's part of the newest listing, or why there is none to believe; None before the first ended."""
@@ -214,13 +210,20 @@ class TenantRuntime:
 
         What changes something is an effect: it runs only while we may act, and only `Trail.around` gives what it takes.
         """
+        async with self.places.one(name, self.cloud.limit) as place:
+
+            def run() -> Result:
+                if effect is not None:
+                    self.may_act()  # here, since waiting for a place or a thread may have outlasted the lease
+                place.began = time.monotonic()
+                return foreseen(name, function, project)
+
+            return await self._run(name, run)
+
+    async def _run(self, name: str, run: Callable[[], Result]) -> Result:
+        if self._ended:
+            raise self._gone()
         trial, started, code = self.cloud.enter(), time.monotonic(), "ok"
-
-        def run() -> Result:
-            if effect is not None:
-                self.may_act()  # here, since waiting for a thread may have outlasted the lease
-            return function(project)
-
         try:
             result = await asyncio.get_running_loop().run_in_executor(self.threads, run)
         except CloudError as error:
@@ -228,8 +231,10 @@ class TenantRuntime:
             self.cloud.failed(self.tenant.metadata.name, error.fault, trial=trial)
             self._learn(name, error.fault)
             raise
-        except BaseException:
+        except BaseException as error:
             self.cloud.unsure()
+            if self._ended and isinstance(error, asyncio.CancelledError) and not is_stopping():
+                raise self._gone() from None  # its threads' end cancelled it, and nobody its caller
             raise
         else:
             self.cloud.answered()
@@ -237,6 +242,9 @@ class TenantRuntime:
             return result
         finally:
             metrics.observe_call(name, code, time.monotonic() - started)
+
+    def _gone(self) -> CloudError:
+        return CloudError(Fault(ErrorCode.TENANT_NOT_READY, f"the Tenant {self.tenant.metadata.name} is gone"))
 
     def _learn(self, name: str, fault: Fault | None) -> None:
         """Remember what a create tells of trusts: nothing else does."""
@@ -252,7 +260,7 @@ class TenantRuntime:
             self._nudge.clear()
             suspended = self.cloud.wait
             if self.moving and not suspended and not self.fault:
-                await asyncio.sleep(max(self.poll_seconds, spent))
+                await asyncio.sleep(pause_after(spent, least=self.poll_seconds, most=self.rest_seconds))
                 continue
             pause = max(suspended, 0.1) if suspended else self.rest_seconds * random.uniform(0.9, 1.1)  # noqa: S311
             with suppress(TimeoutError):
