@@ -24,6 +24,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security-policy.md",
+    "charts/stoker/README.md": "chart.md",
     "deploy/argocd/README.md": "argocd.md",
     "deploy/kind/README.md": "kind.md",
     "deploy/local/README.md": "local-environment.md",

@@ -19,7 +19,7 @@ CLUSTER_WIDE = {
     "VirtualMachineTemplate",
 }  # fmt: skip
 EVERYTHING: Object = {
-    "metrics": {"serviceMonitor": {"enabled": True}},
+    "metrics": {key: {"enabled": True} for key in ("serviceMonitor", "prometheusRule", "dashboard")},
     "commonLabels": {"team": "platform"},
 }
 
@@ -138,7 +138,9 @@ def test_a_cluster_without_the_kind_gets_its_templates_after_it_as_the_release_s
         ({}, "ServiceMonitor", False),
         (EVERYTHING, "ServiceMonitor", True),
         ({}, "PrometheusRule", False),
+        (EVERYTHING, "PrometheusRule", True),
         ({}, "ConfigMap", False),
+        (EVERYTHING, "ConfigMap", True),
     ],
     ids=str,
 )

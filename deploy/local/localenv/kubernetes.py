@@ -40,6 +40,15 @@ CONTROLLERS = (
 
 def up(settings: LocalSettings) -> None:
     """Start what does not run yet, and bring the cluster's contents to what the repository says."""
+    kubectl = start(settings)
+    access = Access(settings)
+    _fill_cluster(access, kubectl)
+    write_operator_kubeconfig(access, kubectl)
+    say(f"Kubernetes {kubectl.server_version()} is ready: export KUBECONFIG={access.kubeconfig()}")
+
+
+def start(settings: LocalSettings) -> Kubectl:
+    """Start what does not run yet; a fresh cluster has nothing of ours in it."""
     programs = assets.find(settings)
     access = Access(settings)
     access.tokens()
@@ -50,11 +59,9 @@ def up(settings: LocalSettings) -> None:
     _start_controllers(settings, access, programs)
     _link(programs["kubectl"], settings)
     kubectl = Kubectl(programs["kubectl"], access)
-    _fill_cluster(access, kubectl)
     if was_plain:  # an environment of before: any write of a Secret encrypts it
         kubectl("annotate", "secrets", "--all", "--all-namespaces", "--overwrite", "stoker.dev/local=encrypted")
-    _write_operator_kubeconfig(access, kubectl)
-    say(f"Kubernetes {kubectl.server_version()} is ready: export KUBECONFIG={access.kubeconfig()}")
+    return kubectl
 
 
 def down(settings: LocalSettings) -> None:
@@ -216,7 +223,7 @@ def _controllers_work(access: Access) -> bool:
     return bool(role and json.loads(role).get("rules")) and all(accounts)
 
 
-def _write_operator_kubeconfig(access: Access, kubectl: Kubectl) -> None:
+def write_operator_kubeconfig(access: Access, kubectl: Kubectl) -> None:
     """Write the operator's kubeconfig, with the token it has while that still opens the door (it may be in use)."""
     path = access.kubeconfig("operator")
     token = json.loads(path.read_text())["users"][0]["user"]["token"] if path.exists() else ""
