@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from localenv.settings import LocalSettings
+from simulator.control import Control
 from simulator.local import Simulator
 from stoker import metrics
 from support.cluster import wait_until
@@ -290,13 +291,17 @@ def test_a_reservation_costs_one_write_of_its_vm_and_none_without_a_quota(
     assert (of_tenant > 0) == bool(quota)
 
 
-def test_a_flavor_of_unknown_size_is_refused_under_a_limit_of_its_size(
-    under: Callable[..., SimulatedCluster], operator: OperatorThread
+def test_a_flavor_of_unknown_size_waits_under_a_limit_of_its_size_until_it_can_be_read(
+    under: Callable[..., SimulatedCluster], simulator: Simulator, operator: OperatorThread
 ) -> None:
+    simulator.fail("status", "GET", "/flavors/detail", status=503, times=None)
     cluster = under(vcpus=2)
-    cluster.create(flavor="m9.unknown")
+    cluster.create()
 
     said = cluster.wait_reason("FlavorNotFound")
 
-    assert "the size of the flavor m9.unknown is not known" in said["message"]
+    assert "the size of the flavor m1.tiny is not known" in said["message"]
     assert cluster.condition(kind="QuotaReserved")["status"] == "False"
+    assert not cluster.stacks()
+    simulator.do(Control.heal)
+    cluster.wait_active("web-1")
