@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def scraped(onboarded: LocalSettings, tmp_path: Path) -> Iterator[Scraped]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {"STOKER_METRICS_PORT": str(port), "STOKER_AUDIT_DIR": str(tmp_path), "STOKER_BIND_ADDRESS": "127.0.0.1"}
+    settings = {"STOKER_METRICS_PORT": str(port), "STOKER_BIND_ADDRESS": "127.0.0.1"}
+    # An identity of its own: its audit goes with the test, and the anchor of any other must not ask for it.
+    settings |= {"STOKER_AUDIT_DIR": str(tmp_path), "STOKER_IDENTITY": f"scrape-{uuid.uuid4().hex[:8]}"}
     operator = OperatorProcess(onboarded, str(tmp_path / "operator.log"), **settings)
     operator.start()
     try:
