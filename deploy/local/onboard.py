@@ -90,9 +90,8 @@ def apply(settings: LocalSettings, objects: list[dict[str, Any]]) -> None:
     kubectl(settings, "apply", "--server-side", "--force-conflicts", "-f", "-", text=yaml.safe_dump_all(objects))
 
 
-def main() -> int:
-    """Onboard both teams."""
-    settings = LocalSettings.load()
+def install(settings: LocalSettings) -> None:
+    """Bring the CRDs and the templates."""
     crds = [str(Path(file)) for file in sorted((REPOSITORY / "crds").glob("*.yaml"))]
     kubectl(settings, "apply", "--server-side", "--force-conflicts", *(part for file in crds for part in ("-f", file)))
     kubectl(
@@ -104,8 +103,15 @@ def main() -> int:
     )
     # A released version never changes; here it may not be released yet, so whoever edits it is not stopped.
     kubectl(settings, "delete", "osvmt", "--all", "--ignore-not-found")
+    apply(settings, templates())
+
+
+def main() -> int:
+    """Onboard both teams."""
+    settings = LocalSettings.load()
+    install(settings)
     teams = projects(settings)
-    objects = [*templates(), cloud(settings)]
+    objects = [cloud(settings)]
     for team in TEAMS:
         objects += tenant(team, teams[team]["project_id"], application_credential(teams[team]), [team])
     apply(settings, objects)
