@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,22 @@ def test_no_file_names(what: str, pattern: re.Pattern[str]) -> None:
 def test_the_ci_script_calls_the_readme_s_test_command() -> None:
     assert "make test" in (REPOSITORY / ".ci" / "run").read_text()
     assert "make test" in (REPOSITORY / "README.md").read_text()
+
+
+GROUPED = """
+import pytest
+
+@pytest.mark.xdist_group("one")
+@pytest.mark.parametrize("number", range(8))
+def test_one(number: int, worker_id: str) -> None:
+    print(f"ran on {worker_id}")
+"""
+
+
+def test_what_shares_the_openstack_stays_in_one_of_the_two_test_processes(tmp_path: Path) -> None:
+    """A pytest was seen under which xdist no longer keeps groups together, and says nothing of it."""
+    (tmp_path / "test_grouped.py").write_text(GROUPED)
+    run = [sys.executable, "-m", "pytest", "-n2", "--dist=loadgroup", "-rP", "-p", "no:cacheprovider", str(tmp_path)]
+    told = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert len(re.findall(r"ran on gw\d", told)) == 8
+    assert len(set(re.findall(r"ran on (gw\d)", told))) == 1
