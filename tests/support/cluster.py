@@ -151,18 +151,22 @@ class Cluster(Generic[Of]):
             phases = {vm["metadata"]["name"]: vm.get("status", {}).get("phase") for vm in self.vms()}
             return all(phases.get(name) == "Active" for name in names)
 
-        try:
-            wait_until(f"{', '.join(names)} to be Active", active)
-        except AssertionError as error:
-            error.add_note("\n".join(f"{name}: {self.condition(name)}" for name in names))
-            raise
+        self._wait(f"{', '.join(names)} to be Active", active, *names)
 
     def wait_reason(self, reason: str, name: str = "web-1") -> dict[str, Any]:
-        """Wait until Ready has that reason, and return the condition."""
-        found: dict[str, Any] = wait_until(
-            f"Ready to say {reason}", lambda: (c := self.condition(name))["reason"] == reason and c
+        """Wait until Ready has that reason, and return the condition; a failure says what the VM says, and its stacks."""
+        found: dict[str, Any] = self._wait(
+            f"Ready to say {reason}", lambda: (c := self.condition(name))["reason"] == reason and c, name
         )
         return found
+
+    def _wait(self, what: str, probe: Callable[[], Any], *names: str) -> Any:
+        try:
+            return wait_until(what, probe)
+        except AssertionError as error:
+            said = [f"{name}: {json.dumps((self.vm(name) or {}).get('status'))}" for name in names]
+            error.add_note("\n".join([*said, *map(str, self.stacks())]))
+            raise
 
     def wait_gone(self) -> None:
         """Wait until the namespace has no VM."""
