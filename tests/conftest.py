@@ -16,6 +16,7 @@ from support.cluster import Cluster
 from support.openstack_projects import Project, create_project, delete_project
 from support.operator import OperatorThread
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
+from support.users import Desk
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")  # how long an example takes is the machine's business: none fails for it
@@ -86,6 +87,15 @@ def simulated(onboarded: LocalSettings, simulator: Simulator) -> Iterator[Simula
     cluster.open()
     yield cluster
     cluster.close()
+
+
+@pytest.fixture
+def desk(onboarded: LocalSettings) -> Iterator[Desk]:
+    """A namespace in which alice and bob may edit; no operator works in it."""
+    desk = Desk(onboarded, f"desk-{uuid.uuid4().hex[:8]}")
+    desk.open()
+    yield desk
+    desk.close()
 
 
 @pytest.fixture

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from localenv.settings import LocalSettings
 from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import PowerState
 from stoker.client import Client, StokerError, VirtualMachineSpec, Volume, transport
+from support.gate import Handler
 from support.users import Desk
 
 pytestmark = pytest.mark.kubernetes
@@ -79,6 +84,68 @@ def test_a_deletion_that_is_refused_leaves_no_stamp(alice: Client, desk: Desk, s
         alice.delete_vm("web-1")
     assert refused.value.code is ErrorCode.INVALID_SPEC or refused.value.code is ErrorCode.FORBIDDEN
     assert desk.annotation("delete-requested-by") is None
+
+
+def test_a_deletion_without_an_answer_keeps_the_stamp(
+    through: Callable[[Any], Client], desk: Desk, spec: VirtualMachineSpec
+) -> None:
+    """It was carried out, and the operator has not looked yet: without the stamp nobody would know who asked."""
+
+    @web.middleware
+    async def lost(request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await handler(request)
+        if request.method == "DELETE" and request.transport:
+            request.transport.abort()
+        return answer
+
+    client = through(lost)
+    client.create_vm(spec, name="web-1")
+    desk.enroll()
+    with pytest.raises(StokerError, match="gave no answer") as unanswered:
+        client.delete_vm("web-1")
+    assert unanswered.value.code is ErrorCode.TIMEOUT
+    assert client.get_vm("web-1").metadata.deletion_timestamp
+    assert desk.annotation("delete-requested-by") == "alice"
+
+
+def test_another_vm_of_the_name_is_neither_stamped_nor_deleted(
+    through: Callable[[Any], Client], desk: Desk, spec: VirtualMachineSpec
+) -> None:
+    def replaced() -> None:
+        desk.admin("delete", "osvm", "web-1")
+        desk.create("bob")
+
+    @web.middleware
+    async def late(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "PATCH":
+            await asyncio.to_thread(replaced)
+        return await handler(request)
+
+    client = through(late)
+    client.create_vm(spec, name="web-1")
+    with pytest.raises(StokerError, match=r"metadata\.uid"):
+        client.delete_vm("web-1")
+    assert desk.annotation("delete-requested-by") is None
+    assert client.get_vm("web-1").metadata.deletion_timestamp is None
+
+
+def test_a_watch_that_ends_at_once_is_not_asked_hot(through: Callable[[Any], Client], desk: Desk, monkeypatch) -> None:
+    watches, pauses = [], []
+
+    @web.middleware
+    async def down(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if "watch" not in request.query:
+            return await handler(request)
+        watches.append(request.path)
+        return web.Response(status=503)
+
+    monkeypatch.setattr("stoker.client.reader.time.sleep", pauses.append)
+    desk.create("alice")
+    seen = through(down).watch_vm("web-1")
+    for _ in range(3):
+        next(seen)
+    assert (len(watches), len(pauses)) == (2, 2)
+    assert all(pause > 0 for pause in pauses)
 
 
 def test_vms_are_found_by_every_filter_at_once(alice: Client, spec: VirtualMachineSpec, monkeypatch) -> None:

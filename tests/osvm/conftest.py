@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-
 import pytest
 
 import onboard
-from localenv.settings import LocalSettings
 from support.osvm_shell import Shell
 from support.simulated_cluster import SimulatedCluster
 from support.users import Desk, binding
-
-
-@pytest.fixture
-def desk(onboarded: LocalSettings) -> Iterator[Desk]:
-    """A namespace in which alice and bob may edit; no operator works in it."""
-    desk = Desk(onboarded, f"desk-{uuid.uuid4().hex[:8]}")
-    desk.open()
-    yield desk
-    desk.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from stoker.client.progress import Standing, Verdict, is_ready, standing
 from stoker.client.reader import Reader, read
 from stoker.client.requests import KEY_LABEL, Request
 from stoker.core.identity import digest
-from stoker.core.recorded import DELETE_REQUESTED_BY, REQUESTED_BY
+from stoker.core.recorded import REQUESTED_BY
 
 Progress = Callable[[VirtualMachine], None]
 
@@ -77,15 +78,18 @@ class Client(Reader):
         """Ask for the deletion, in the caller's name, and return; `wait_gone` waits for the end.
 
         The API server stamps who asks on the object first, so the audit knows; whoever may delete may do that too.
+        A refused deletion takes the stamp back. One without an answer leaves it: the VM may be going.
         """
         path, vm = self._path(name, namespace), self.get_vm(name, namespace=namespace)
         if vm.metadata.deletion_timestamp:
             return
-        self._http.merge(path, requests.annotate({DELETE_REQUESTED_BY: self.whoami()}), **self._by)
+        self._http.merge(path, requests.asked_to_delete(vm, self.whoami()), **self._by)
         try:
             self._http.delete(path, {"preconditions": {"uid": vm.metadata.uid}})
-        except StokerError:
-            self._http.merge(path, requests.annotate({DELETE_REQUESTED_BY: None}), **self._by)
+        except StokerError as error:
+            if error.code is not ErrorCode.TIMEOUT:
+                with suppress(StokerError):  # the refusal is what the caller must hear of
+                    self._http.merge(path, requests.asked_to_delete(vm, None), **self._by)
             raise
 
     def start_vm(self, name: str, *, namespace: str | None = None) -> VirtualMachine:
@@ -128,10 +132,8 @@ class Client(Reader):
         path = self._path(live.metadata.name, where)
         stored = self._http.get(path)
         body = {**stored, "spec": manifest["spec"]}
-        put = lambda stamp: self._http.put(  # noqa: E731 -- as the one above, with another verb
-            path, _with(body, stamp), dryRun="All", fieldValidation="Strict", **self._by
-        )
-        return self._write(put)
+        how = {"dryRun": "All", "fieldValidation": "Strict", **self._by}
+        return self._write(lambda stamp: self._http.put(path, _with(body, stamp), **how))
 
     # ---- waiting
 

@@ -154,7 +154,7 @@ class Reader:
             left = WATCH_SECONDS if deadline is None else min(WATCH_SECONDS, deadline - time.monotonic())
             if left <= 0:
                 return
-            seconds = max(1, round(left))
+            seconds, began = max(1, round(left)), time.monotonic()
             for change in self._http.watch(path, seconds, fieldSelector=selector, resourceVersion=version):
                 if change["type"] == "DELETED":
                     return
@@ -162,6 +162,7 @@ class Reader:
                     break  # the version is too old: list again
                 if change["type"] != "BOOKMARK":
                     yield read(VirtualMachine, change["object"])
+            time.sleep(max(0.0, began + AWAY_PAUSE - time.monotonic()))  # a watch that ends at once is not asked hot
 
     def _listed(self, path: str, selector: str) -> dict[str, Any]:
         """Return a fresh list; an API server that is away for a moment ends no watch."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +10,9 @@ from stoker.api.base import API_VERSION, GROUP
 from stoker.api.virtualmachine import PowerState, VirtualMachine, VirtualMachineSpec
 from stoker.core.asked import IDEMPOTENCY_KEY, RETRY
 from stoker.core.identity import digest
+from stoker.core.inputs import whole_hash
 from stoker.core.power import RESTART_ANNOTATION
+from stoker.core.recorded import DELETE_REQUESTED_BY
 
 KEY_LABEL = f"{GROUP}/idempotency-key-hash"
 """Label by which a VM is found again by its key, which may be too long for a label."""
@@ -53,15 +53,14 @@ def annotate(annotations: Mapping[str, str | None]) -> dict[str, Any]:
     return {"metadata": {"annotations": dict(annotations)}}
 
 
+def asked_to_delete(vm: VirtualMachine, user: str | None) -> dict[str, Any]:
+    """Return the merge patch that says who asks for the deletion of this very VM, not of another of its name."""
+    return {"metadata": {"uid": vm.metadata.uid, "annotations": {DELETE_REQUESTED_BY: user}}}
+
+
 def power(state: PowerState) -> dict[str, Any]:
     """Return the merge patch for a power state."""
     return {"spec": {"powerState": state.value}}
-
-
-def fingerprint(spec: VirtualMachineSpec) -> str:
-    """Return a hash of a spec; fields at their default do not count, so a newer client gives the same."""
-    asked = spec.model_dump(mode="json", exclude_defaults=True)
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def name_for(key: str) -> str:
@@ -78,7 +77,7 @@ def manifest(
     annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the object to create."""
-    marks = {IDEMPOTENCY_KEY: key, SPEC_ANNOTATION: fingerprint(spec)}
+    marks = {IDEMPOTENCY_KEY: key, SPEC_ANNOTATION: whole_hash(spec)}
     metadata = {
         "name": name,
         "namespace": namespace,
@@ -92,5 +91,5 @@ def is_same_request(vm: VirtualMachine, key: str, spec: VirtualMachineSpec) -> b
     """Tell whether a VM was asked for by that key with that spec; None when by another key or none."""
     if vm.metadata.annotations.get(IDEMPOTENCY_KEY) != key:
         return None
-    first = vm.metadata.annotations.get(SPEC_ANNOTATION) or fingerprint(vm.spec)
-    return first == fingerprint(spec)
+    first = vm.metadata.annotations.get(SPEC_ANNOTATION) or whole_hash(vm.spec)
+    return first == whole_hash(spec)

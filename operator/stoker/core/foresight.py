@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from stoker.api.base import ObjectMeta
-from stoker.api.errors import ErrorCode
 from stoker.api.template import VirtualMachineTemplate
 from stoker.api.tenant import NetworkProfile, Tenant, TenantSpec
 from stoker.api.virtualmachine import PowerState, VirtualMachine
@@ -20,6 +19,7 @@ from stoker.core.faults import Fault, one_line
 from stoker.core.hot import Planned, planned
 from stoker.core.inputs import Inputs, spec_hash
 from stoker.core.stack import Plan
+from stoker.core.update import not_resized
 
 IN_PLACE: dict[str, frozenset[str]] = {
     "OS::Nova::Server": frozenset({"name", "flavor", "image", "networks", "metadata", "user_data", "tags"}),
@@ -216,10 +216,9 @@ def _refusal(made: VirtualMachine | None, new: VirtualMachine, plan: Plan) -> Fa
     """Return why the edit would be refused, in the operator's own order and words (`core.update`)."""
     stopped = made is not None and made.status.power_state == PowerState.STOPPED
     if made and stopped and new.spec.power_state is PowerState.STOPPED and made.spec.flavor != new.spec.flavor:
-        what = f"the server is stopped, and cannot be resized from {made.spec.flavor} to {new.spec.flavor}"
-        return Fault(ErrorCode.SERVER_STOPPED, what)
+        return not_resized(made.spec.flavor, new.spec.flavor)
     if plan.losses and not new.spec.allow_replace:
-        return Fault(ErrorCode.UPDATE_WOULD_REPLACE, f"the update would cost the data of {', '.join(plan.losses)}")
+        return plan.cost("update")
     return None
 
 

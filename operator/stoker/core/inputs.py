@@ -6,7 +6,6 @@ template syntax.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from stoker.api.parts import IngressRule, Volume
 from stoker.api.tenant import NetworkProfile
 from stoker.api.virtualmachine import VirtualMachineSpec
 from stoker.core.boot import boot_text
-from stoker.core.identity import HASH_LENGTH
+from stoker.core.identity import digest
 from stoker.core.slots import Slots
 
 SPEC_TAG, TEMPLATE_TAG = "stoker-spec", "stoker-template"
@@ -38,8 +37,12 @@ _OURS = {
 
 def spec_hash(spec: VirtualMachineSpec) -> str:
     """Return the fingerprint of what a spec asks of Heat. Fields at their default do not count, so a new one changes none."""
-    asked = spec.model_dump(mode="json", exclude=_OURS, exclude_defaults=True)
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:HASH_LENGTH]
+    return digest(json.dumps(spec.model_dump(mode="json", exclude=_OURS, exclude_defaults=True), sort_keys=True))
+
+
+def whole_hash(spec: VirtualMachineSpec) -> str:
+    """Return the fingerprint of a whole spec, of what is no affair of Heat's too."""
+    return digest(json.dumps(spec.model_dump(mode="json", exclude_defaults=True), sort_keys=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,7 @@ class Inputs:
     @property
     def hash(self) -> str:
         """The fingerprint: equal inputs, equal hash, whatever the order of keys."""
-        text = json.dumps([self.template, self.parameters], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+        return digest(json.dumps([self.template, self.parameters], sort_keys=True, separators=(",", ":")))
 
 
 def parameters(

@@ -144,10 +144,7 @@ def _updated(world: World, stack: Stack, job: VirtualMachineOperation, held: Hel
     if isinstance(preview.plan, Fault):
         return failed_attempt(world, job, preview.plan, stack_id=stack.id)
     if preview.plan.losses and not world.vm.spec.allow_replace:
-        lost = Fault(
-            ErrorCode.UPDATE_WOULD_REPLACE, f"the repair would cost the data of {', '.join(preview.plan.losses)}"
-        )
-        return failed_attempt(world, job, lost, stack_id=stack.id)
+        return failed_attempt(world, job, preview.plan.cost("repair"), stack_id=stack.id)
     action = UpdateStack(job.metadata.name, held.attempt, stack.name, stack.id, inputs)
     return progress(action, Reason.REPAIRING, f"Asking Heat to update stack {stack.id} to what it was.")
 

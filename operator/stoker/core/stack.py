@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault
 
 _WHOLE = {"CREATE", "UPDATE", "ADOPT", "CHECK", "RESUME", "SNAPSHOT", "RESTORE"}
@@ -175,6 +176,11 @@ class Plan:
         deleted = tuple(name for name in self.deleted if name not in self.unmade)
         ways = (("replaced", self.replaced), ("deleted", deleted))
         return tuple(f"{name} ({way})" for way, names in ways for name in names if self.types.get(name) in HOLDS_DATA)
+
+    def cost(self, what: str) -> Fault:
+        """Return why `what` (an update, a repair) is refused when there are losses."""
+        message = f"the {what} would cost the data of {', '.join(self.losses)}"
+        return Fault(ErrorCode.UPDATE_WOULD_REPLACE, message)
 
 
 HOLDS_DATA = {"OS::Nova::Server", "OS::Cinder::Volume"}

@@ -111,8 +111,12 @@ def a_stopped_server_is_not_resized(world: World) -> Decision | None:
     server = seen.server
     if server is None or server.state != PowerState.STOPPED or server.flavor == vm.spec.flavor:
         return None
-    what = f"the server is stopped, and cannot be resized from {server.flavor} to {vm.spec.flavor}"
-    return trouble(Fault(ErrorCode.SERVER_STOPPED, what))
+    return trouble(not_resized(server.flavor, vm.spec.flavor))
+
+
+def not_resized(before: str, after: str) -> Fault:
+    """Return why a stopped server keeps its flavor."""
+    return Fault(ErrorCode.SERVER_STOPPED, f"the server is stopped, and cannot be resized from {before} to {after}")
 
 
 def an_update_is_previewed(world: World) -> Decision | None:
@@ -129,8 +133,7 @@ def an_update_is_previewed(world: World) -> Decision | None:
         return _refused(world, wanted, preview, preview.plan)
     if world.vm.spec.allow_replace or not preview.plan.losses:
         return None
-    losses = ", ".join(preview.plan.losses)
-    return trouble(Fault(ErrorCode.UPDATE_WOULD_REPLACE, f"the update would cost the data of {losses}"))
+    return trouble(preview.plan.cost("update"))
 
 
 def an_update_is_claimed_first(world: World) -> Decision | None:

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 
 from stoker.api.conditions import ConditionType
 from stoker.api.errors import ErrorCode
-from stoker.api.tenant import Tenant
 from stoker.client import StokerError, is_ready, standing
 from stoker.client.progress import Verdict
-from stoker.core.admission import claims_of
 from stoker.core.names import EVERYTHING, allowed
 from stoker.osvm import output
 from stoker.osvm.commands import Session
@@ -138,20 +136,14 @@ def _templates(session: Session) -> Finding:
     except StokerError as error:
         if error.code is ErrorCode.NOT_FOUND:
             return Finding("FAIL", "templates", "the cluster does not know Stoker's kinds: it is not installed")
+        if error.code is not ErrorCode.FORBIDDEN:
+            raise
         return Finding("note", "templates", "you may not read them; bind stoker-catalog (docs/kubectl-osvm.md)")
     return Finding("ok" if count else "FAIL", "templates", f"{count}" if count else "there are none")
 
 
-def _claims(session: Session) -> list[Tenant] | None:
-    """Return the Tenants of the namespace, or None when the caller may not read Tenants."""
-    try:
-        return claims_of(session.client.namespace, session.client.list_tenants())
-    except StokerError:
-        return None
-
-
 def _tenant(session: Session) -> Finding:
-    claims = _claims(session)
+    claims = session.claims(session.client.namespace)
     if claims is None:
         return Finding("note", "Tenant", "you may not read Tenants; a VM says TenantNotFound if there is none")
     if len(claims) != 1:
@@ -170,7 +162,7 @@ def _names(session: Session, field: str) -> int:
     vms = session.client.list_vms(all_namespaces=session.options.all_namespaces)
     used = Counter(getattr(vm.spec, field) for vm in vms)
     proven = {getattr(vm.spec, field) for vm in vms if is_ready(vm)}
-    claims = _claims(session)
+    claims = session.claims(session.client.namespace)
     lists = [getattr(one.spec, f"allowed_{field}s") or EVERYTHING for one in claims or ()]
     known = sorted({*used, *(name for names in lists for name in names if "*" not in name)})
 

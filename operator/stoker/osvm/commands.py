@@ -13,9 +13,8 @@ from stoker.api.tenant import Tenant
 from stoker.api.virtualmachine import Phase, VirtualMachine
 from stoker.client import Client, StokerError
 from stoker.client.requests import Request
-from stoker.core.admission import tenant_of
+from stoker.core.admission import claims_of
 from stoker.core.asked import ADOPT
-from stoker.core.faults import Fault
 from stoker.core.foresight import foresee
 from stoker.osvm import manifests, output, plans, tree
 from stoker.osvm.screen import Screen
@@ -33,6 +32,15 @@ class Session:
     @property
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def claims(self, namespace: str) -> list[Tenant] | None:
+        """Return the Tenants of a namespace, the oldest first, or None when the caller may not read Tenants."""
+        try:
+            return claims_of(namespace, self.client.list_tenants())
+        except StokerError as error:
+            if error.code is ErrorCode.FORBIDDEN:
+                return None
+            raise
 
 
 Command = Callable[[Session], int]
@@ -140,7 +148,9 @@ def plan(session: Session) -> int:
     for manifest in manifests.read(session.options.file, client.namespace):
         name, where = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
         live = _live(client, name, where)
-        seen = foresee(live, client.try_vm(manifest, live), templates, _tenant(client, where))
+        claims = session.claims(where) or ()
+        tenant = claims[0] if len(claims) == 1 else None
+        seen = foresee(live, client.try_vm(manifest, live), templates, tenant)
         refused = refused or seen.refusal is not None
         new = live is None or live.status.stack is None
         if session.options.output in ("json", "yaml"):
@@ -188,12 +198,3 @@ def _live(client: Client, name: str, namespace: str) -> VirtualMachine | None:
         if error.code is ErrorCode.NOT_FOUND:
             return None
         raise
-
-
-def _tenant(client: Client, namespace: str) -> Tenant | None:
-    """Return the namespace's Tenant for those who may read Tenants."""
-    try:
-        found = tenant_of(namespace, client.list_tenants())
-    except StokerError:
-        return None
-    return None if isinstance(found, Fault) else found
