@@ -167,7 +167,7 @@ async def _tenant(
         return
     name = tenant.spec.credentials_secret
     try:
-        data = await kube.secret(settings.namespace, name)
+        data = (await kube.secret(settings.namespace, name)).data
     except KubeError as error:
         yield Finding(subject, f"the Secret {settings.namespace}/{name}: {error}. Create it.")
         return

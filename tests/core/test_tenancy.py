@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from stoker.api.base import ObjectMeta
-from stoker.api.conditions import ConditionStatus, ConditionType
+from stoker.api.conditions import Condition, ConditionStatus, ConditionType
 from stoker.api.errors import ErrorCode
-from stoker.api.tenant import NetworkProfile, Tenant, TenantSpec
+from stoker.api.tenant import NetworkProfile, Tenant, TenantSpec, TenantStatus
 from stoker.api.virtualmachine import StackStatus
 from stoker.core.admission import admit, claims_of, project_kept, tenant_of
 from stoker.core.faults import Fault
@@ -24,6 +24,8 @@ from stoker.core.tenancy import (
     expiry_message,
     finalizers,
     holds,
+    trusts_after,
+    trusts_recorded,
     warning_due,
 )
 from support.build import NOW, vm
@@ -55,7 +57,7 @@ def fault(code: ErrorCode) -> Fault:
     return Fault(code, "it broke")
 
 
-TRUSTS = fault(C.CREDENTIAL_CANNOT_CREATE_TRUSTS)
+MADE, REFUSED = trusts_after(None), trusts_after(fault(C.CREDENTIAL_CANNOT_CREATE_TRUSTS))
 
 # What was seen → Ready's status and reason, what goes with it, and the conditions that are not True.
 SEEN: dict[str, tuple[Seen, str, str, str, dict[str, str]]] = {
@@ -63,9 +65,9 @@ SEEN: dict[str, tuple[Seen, str, str, str, dict[str, str]]] = {
     "an application credential before its first create": (
         Seen(preflight=WELL), "True", "Connected", "", {"TrustsPossible": "Unknown NotKnown"},
     ),
-    "after its first create": (Seen(preflight=WELL, trusts=True), "True", "Connected", "", {}),
+    "after its first create": (Seen(preflight=WELL, trusts=MADE), "True", "Connected", "", {}),
     "a trust was refused": (
-        Seen(preflight=WELL, trusts=TRUSTS), "False", "CredentialCannotCreateTrusts", "Stalled",
+        Seen(preflight=WELL, trusts=REFUSED), "False", "CredentialCannotCreateTrusts", "Stalled",
         {"TrustsPossible": "False CredentialCannotCreateTrusts"},
     ),
     "Keystone refuses the credentials": (
@@ -77,7 +79,7 @@ SEEN: dict[str, tuple[Seen, str, str, str, dict[str, str]]] = {
         },
     ),
     "no Secret": (
-        Seen(connected=fault(C.CREDENTIALS_INVALID), preflight=WELL, trusts=True), "False", "CredentialsInvalid",
+        Seen(connected=fault(C.CREDENTIALS_INVALID), preflight=WELL, trusts=MADE), "False", "CredentialsInvalid",
         "Stalled",
         {
             "CredentialsValid": "False CredentialsInvalid", "ProjectMatches": "Unknown NotLookedAt",
@@ -85,22 +87,22 @@ SEEN: dict[str, tuple[Seen, str, str, str, dict[str, str]]] = {
         },
     ),
     "another project": (
-        Seen(connected=fault(C.PROJECT_MISMATCH), preflight=WELL, trusts=True), "False", "ProjectMismatch", "Stalled",
+        Seen(connected=fault(C.PROJECT_MISMATCH), preflight=WELL, trusts=MADE), "False", "ProjectMismatch", "Stalled",
         {"ProjectMatches": "False ProjectMismatch", "EndpointsAllowed": "Unknown NotLookedAt"},
     ),
     "a host that is not allowed": (
-        Seen(connected=fault(C.ENDPOINT_NOT_ALLOWED), preflight=WELL, trusts=True), "False", "EndpointNotAllowed",
+        Seen(connected=fault(C.ENDPOINT_NOT_ALLOWED), preflight=WELL, trusts=MADE), "False", "EndpointNotAllowed",
         "Stalled", {"EndpointsAllowed": "False EndpointNotAllowed"},
     ),
     "no Cloud": (
-        Seen(connected=fault(C.TENANT_NOT_READY), preflight=WELL, trusts=True), "False", "TenantNotReady", "Stalled",
+        Seen(connected=fault(C.TENANT_NOT_READY), preflight=WELL, trusts=MADE), "False", "TenantNotReady", "Stalled",
         {
             "CredentialsValid": "Unknown NotLookedAt", "ProjectMatches": "Unknown NotLookedAt",
             "EndpointsAllowed": "False TenantNotReady",
         },
     ),
     "Keystone is out of reach": (
-        Seen(connected=fault(C.CLOUD_UNAVAILABLE), preflight=WELL, trusts=True), "Unknown", "CloudUnavailable",
+        Seen(connected=fault(C.CLOUD_UNAVAILABLE), preflight=WELL, trusts=MADE), "Unknown", "CloudUnavailable",
         "Reconciling",
         {
             "CredentialsValid": "Unknown CloudUnavailable", "ProjectMatches": "Unknown NotLookedAt",
@@ -108,23 +110,23 @@ SEEN: dict[str, tuple[Seen, str, str, str, dict[str, str]]] = {
         },
     ),
     "too few roles": (
-        Seen(preflight=Preflight(heat=fault(C.FORBIDDEN)), trusts=True), "False", "Forbidden", "Stalled",
+        Seen(preflight=Preflight(heat=fault(C.FORBIDDEN)), trusts=MADE), "False", "Forbidden", "Stalled",
         {"RolesSufficient": "False Forbidden"},
     ),
     "Heat is out of reach": (
-        Seen(preflight=Preflight(heat=fault(C.TIMEOUT)), trusts=True), "Unknown", "Timeout", "Reconciling",
+        Seen(preflight=Preflight(heat=fault(C.TIMEOUT)), trusts=MADE), "Unknown", "Timeout", "Reconciling",
         {"RolesSufficient": "Unknown Timeout"},
     ),
     "limits that cannot be read": (
-        Seen(preflight=Preflight(quota=fault(C.FORBIDDEN)), trusts=True), "True", "Connected", "",
+        Seen(preflight=Preflight(quota=fault(C.FORBIDDEN)), trusts=MADE), "True", "Connected", "",
         {"QuotaReadable": "False Forbidden"},
     ),
     "limits out of reach": (
-        Seen(preflight=Preflight(quota=fault(C.TIMEOUT)), trusts=True), "True", "Connected", "",
+        Seen(preflight=Preflight(quota=fault(C.TIMEOUT)), trusts=MADE), "True", "Connected", "",
         {"QuotaReadable": "Unknown Timeout"},
     ),
     "a namespace of two": (
-        Seen(conflicts=("team-a (also b)",), preflight=WELL, trusts=True), "False", "NamespaceConflict", "Stalled",
+        Seen(conflicts=("team-a (also b)",), preflight=WELL, trusts=MADE), "False", "NamespaceConflict", "Stalled",
         {"NamespacesExclusive": "False NamespaceConflict"},
     ),
 }  # fmt: skip
@@ -287,3 +289,31 @@ FINALIZERS = {
 @pytest.mark.parametrize(("has", "going", "blocking", "wanted"), FINALIZERS.values(), ids=FINALIZERS)
 def test_our_finalizer_is(has: tuple[str, ...], going: bool, blocking: Any, wanted: Any) -> None:
     assert finalizers(tenant(going=going, finalizers=has), blocking) == wanted
+
+
+def status_with(reason: str, status: ConditionStatus = ConditionStatus.TRUE) -> TenantStatus:
+    """Return a Tenant's status that says so of trusts, learned with the connection "c1"."""
+    ready = Condition(
+        type=T.READY, status=ConditionStatus.TRUE, reason="Connected", message="", last_transition_time=NOW
+    )
+    said = ready.model_copy(update={"type": T.TRUSTS_POSSIBLE, "status": status, "reason": reason, "message": "m"})
+    return TenantStatus(conditions=(ready, said), connection="c1")
+
+
+@pytest.mark.parametrize("verdict", [MADE, REFUSED], ids=["made", "refused"])
+def test_what_a_create_told_of_trusts_outlives_the_process_with_its_connection(verdict):
+    status = status_with(verdict.reason, verdict.status)
+    kept = trusts_recorded(status, "c1")
+    assert (kept.status, kept.reason, kept.message) == (verdict.status, verdict.reason, "m")
+    assert trusts_recorded(status, "c2") is None
+
+
+def test_what_no_create_told_is_not_kept():
+    assert trusts_recorded(status_with("PasswordCredential"), "c1") is None
+    assert trusts_recorded(TenantStatus(connection="c1"), "c1") is None
+
+
+def test_of_trusts_only_a_create_tells_that_was_taken_or_refused_for_them():
+    assert (MADE.status, MADE.reason) == (ConditionStatus.TRUE, "SeenToWork")
+    assert (REFUSED.status, REFUSED.reason) == (ConditionStatus.FALSE, "CredentialCannotCreateTrusts")
+    assert trusts_after(fault(C.FORBIDDEN)) is None

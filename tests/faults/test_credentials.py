@@ -291,3 +291,17 @@ def test_roles_that_heat_refuses_are_told_and_limits_that_cannot_be_read_are_no_
     look_now(simulated)
     wait_tenant(simulated, "Forbidden", "RolesSufficient")
     wait_tenant(simulated, "Forbidden")
+
+
+def test_a_restart_writes_no_tenant_and_forgets_nothing_of_trusts(simulated: SimulatedCluster) -> None:
+    """Only a create tells of trusts, so a process that begins has nothing to say it from but what was stored."""
+    with OperatorThread(simulated.settings):
+        simulated.create()
+        simulated.wait_active("web-1")
+        wait_tenant(simulated, "SeenToWork", "TrustsPossible")
+    before = simulated.tenant()
+
+    with OperatorThread(simulated.settings):
+        simulated.create("web-2")
+        simulated.wait_active("web-2")
+    assert simulated.tenant() == before

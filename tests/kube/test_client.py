@@ -212,7 +212,9 @@ async def test_a_list_has_all_pages(store: KubeStore, kube: KubeClient):
 
 async def test_a_secret_is_decoded(store: KubeStore, kube: KubeClient):
     secret = "/api/v1/namespaces/ns/secrets/s"
-    store.store(secret, {"metadata": {}, "data": {"key": "aHVudGVyMg=="}})
-    assert await kube.secret("ns", "s") == {"key": b"hunter2"}
-    store.store(secret, {"metadata": {}})
-    assert await kube.secret("ns", "s") == {}
+    store.store(secret, {"metadata": {"uid": "u"}, "data": {"key": "aHVudGVyMg=="}})
+    found = await kube.secret("ns", "s")
+    assert (found.data, found.version) == ({"key": b"hunter2"}, "u/1")
+    assert "hunter2" not in repr(found)
+    store.store(secret, {"metadata": {"uid": "u"}})
+    assert (await kube.secret("ns", "s")).data == {}

@@ -155,6 +155,12 @@ class TenantStatus(StatusModel):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
+    connection: Annotated[
+        str | None,
+        Field(
+            max_length=64, description="Fingerprint of project, Cloud and Secret that TrustsPossible was learned with."
+        ),
+    ] = None
     credentials_expire_at: Annotated[
         Time | None, Field(description="When the credentials end; absent when they do not, or nobody says so.")
     ] = None

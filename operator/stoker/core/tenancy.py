@@ -14,7 +14,7 @@ from typing import Any
 from stoker.api.base import GROUP
 from stoker.api.conditions import ConditionStatus, ConditionType
 from stoker.api.errors import ErrorCode
-from stoker.api.tenant import Tenant
+from stoker.api.tenant import Tenant, TenantStatus
 from stoker.core.admission import claims_of, tenant_of
 from stoker.core.faults import Fault, Retry
 
@@ -63,6 +63,19 @@ class Preflight:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """One condition's content."""
+
+    status: ConditionStatus
+    reason: str
+    message: str
+
+    @property
+    def content(self) -> tuple[ConditionStatus, str, str]:
+        return self.status, self.reason, self.message
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What is known of a tenant now."""
 
@@ -75,24 +88,11 @@ class Seen:
     preflight: Preflight | None = None
     """None when it was not looked at with the present credentials."""
 
-    trusts: Fault | bool | None = None
-    """What the present credentials' creates told: refused for want of a trust, made, or nothing yet."""
+    trusts: Verdict | None = None
+    """What the present credentials' creates told of trusts, if anything (`trusts_after`)."""
 
     blocking: tuple[str, ...] | None = None
     """The VMs, as namespace/name, that hold a Tenant which is being deleted; None while it is not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One condition's content."""
-
-    status: ConditionStatus
-    reason: str
-    message: str
-
-    @property
-    def content(self) -> tuple[ConditionStatus, str, str]:
-        return self.status, self.reason, self.message
 
 
 _T, _S, _R = ConditionType, ConditionStatus, TenantReason
@@ -151,10 +151,8 @@ def _preflight(seen: Seen) -> dict[ConditionType, Verdict]:
 
 def _trusts(seen: Seen, preflight: Preflight) -> Verdict:
     """Whether Heat makes trusts cannot be read anywhere; only a create tells."""
-    if isinstance(seen.trusts, Fault):
-        return _of(seen.trusts)
     if seen.trusts:
-        return Verdict(_S.TRUE, _R.SEEN_TO_WORK, "Heat took a create with these credentials.")
+        return seen.trusts
     if preflight.by_password:
         return Verdict(_S.TRUE, _R.PASSWORD_CREDENTIAL, "A user with a password may make trusts, unless its roles end.")
     message = (
@@ -162,6 +160,22 @@ def _trusts(seen: Seen, preflight: Preflight) -> Verdict:
         "deferred_auth_method=password; neither can be read. The first create tells."
     )
     return Verdict(_S.UNKNOWN, _R.NOT_KNOWN, message)
+
+
+def trusts_after(create: Fault | None) -> Verdict | None:
+    """Return what the end of a create tells of trusts; None when nothing."""
+    if create is None:
+        return Verdict(_S.TRUE, _R.SEEN_TO_WORK, "Heat took a create with these credentials.")
+    return _of(create) if create.code is ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS else None
+
+
+def trusts_recorded(status: TenantStatus, connection: str) -> Verdict | None:
+    """Return what a create told before this process began, if it was of the very same connection."""
+    if status.connection != connection:
+        return None
+    kept = (condition for condition in status.conditions if condition.type == _T.TRUSTS_POSSIBLE)
+    told = (_R.SEEN_TO_WORK, ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS)
+    return next((Verdict(one.status, one.reason, one.message) for one in kept if one.reason in told), None)
 
 
 def _well(fault: Fault | None, message: str) -> Verdict:

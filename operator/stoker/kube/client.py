@@ -11,7 +11,7 @@ import ssl
 import time
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +43,15 @@ class KubeError(Exception):
         self.status = status
         self.reason = reason
         """The API machinery's word, for example AlreadyExists, Conflict, NotFound, NamespaceTerminating."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A Secret's content."""
+
+    data: dict[str, bytes] = field(repr=False)
+    version: str
+    """Of this content, and of no other's Secret: UID and resource version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +168,12 @@ class KubeClient:
     async def delete(self, path: str) -> dict[str, Any]:
         return await self.request("DELETE", path)
 
-    async def secret(self, namespace: str, name: str) -> dict[str, bytes]:
-        """Return a Secret's data, decoded."""
+    async def secret(self, namespace: str, name: str) -> Secret:
+        """Return a Secret, decoded."""
         answer = await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
-        return {key: b64decode(value) for key, value in (answer.get("data") or {}).items()}
+        metadata = answer["metadata"]
+        data = {key: b64decode(value) for key, value in (answer.get("data") or {}).items()}
+        return Secret(data, f"{metadata['uid']}/{metadata['resourceVersion']}")
 
 
 def path(plural: str, namespace: str | None = None, name: str | None = None, sub: str | None = None) -> str:

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from stoker.api.cloud import Cloud
+from stoker.api.cloud import Cloud, CloudSpec
 from stoker.api.errors import ErrorCode
 from stoker.api.tenant import Tenant
 from stoker.core.faults import Fault, Retry
-from stoker.core.tenancy import Preflight
-from stoker.kube.client import KubeClient, KubeError
+from stoker.core.identity import digest
+from stoker.core.tenancy import Preflight, trusts_recorded
+from stoker.kube.client import KubeClient, KubeError, Secret
 from stoker.openstack.base import CloudError, Credentials, CredentialsEnd, Endpoint, Project, Rights
 from stoker.reconcile.tenants import Attempt, TenantRuntime
 
@@ -68,7 +69,7 @@ class Connector:
 
     async def _refresh(self, runtime: TenantRuntime, cloud: Cloud | None, refused: Fault | None) -> None:
         try:
-            basis, data = await self._basis(runtime.tenant, cloud)
+            basis, secret = await self._basis(runtime.tenant, cloud)
         except CloudError as error:
             self._stop(runtime, error.fault)
             return
@@ -82,20 +83,22 @@ class Connector:
             attempt.failures, attempt.fault, attempt.due = 1, refused, time.monotonic() + FIRST_RETRY
         if basis_is_new or (attempt.fault and time.monotonic() >= attempt.due):
             assert cloud is not None, "without a Cloud there is no basis"
-            await self._try(runtime, cloud, data)
+            await self._try(runtime, cloud, secret)
         self._settle(runtime)
 
-    async def _try(self, runtime: TenantRuntime, cloud: Cloud, data: dict[str, bytes]) -> None:
+    async def _try(self, runtime: TenantRuntime, cloud: Cloud, secret: Secret) -> None:
         attempt = runtime.attempt
         try:
-            await self._replace(runtime, cloud, data)
+            await self._replace(runtime, cloud, secret.data)
         except CloudError as error:
             attempt.fault = error.fault
             attempt.due = time.monotonic() + min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(attempt.failures, 8))
             attempt.failures += 1
         else:
             attempt.fault, attempt.failures = None, 0
-            runtime.preflight, runtime.preflight_due, runtime.trusts = None, 0.0, None
+            runtime.preflight, runtime.preflight_due = None, 0.0
+            runtime.connection = connection_of(runtime.tenant, cloud, secret)
+            runtime.trusts = trusts_recorded(runtime.tenant.status, runtime.connection)
             log.info("tenant connected", extra={"tenant": runtime.tenant.metadata.name})
 
     def _settle(self, runtime: TenantRuntime) -> None:
@@ -109,20 +112,19 @@ class Connector:
             runtime.nudge()
             runtime.wake_all(runtime.tenant.metadata.name)
 
-    async def _basis(self, tenant: Tenant, cloud: Cloud | None) -> tuple[tuple[Any, ...], dict[str, bytes]]:
-        """Return what a connection is made from, and the Secret's data."""
+    async def _basis(self, tenant: Tenant, cloud: Cloud | None) -> tuple[tuple[Any, ...], Secret]:
+        """Return what a connection is made from, and the Secret of it."""
         if cloud is None:
             raise CloudError(Fault(ErrorCode.TENANT_NOT_READY, f"there is no Cloud {tenant.spec.cloud}"))
         where = f"{self._namespace}/{tenant.spec.credentials_secret}"
         try:
-            data = await self._kube.secret(self._namespace, tenant.spec.credentials_secret)
+            secret = await self._kube.secret(self._namespace, tenant.spec.credentials_secret)
         except KubeError as error:
             if error.status not in UNREADABLE:
                 raise
             what = "does not exist" if error.status == 404 else f"cannot be read ({error.reason})"
             raise CloudError(Fault(ErrorCode.CREDENTIALS_INVALID, f"the Secret {where} {what}")) from error
-        spec = cloud.spec.model_copy(update={"rate_limit": None})
-        return (tenant.spec.project_id, spec, tuple(sorted(data.items()))), data
+        return (tenant.spec.project_id, _reached(cloud), tuple(sorted(secret.data.items()))), secret
 
     async def _replace(self, runtime: TenantRuntime, cloud: Cloud, data: dict[str, bytes]) -> None:
         """Connect and verify; the old connection serves until the new one is proven."""
@@ -152,6 +154,16 @@ class Connector:
         if fault != runtime.fault:
             runtime.fault = fault
             runtime.wake_all(runtime.tenant.metadata.name)
+
+
+def connection_of(tenant: Tenant, cloud: Cloud, secret: Secret) -> str:
+    """Return the fingerprint of a connection, which tells nothing of the Secret's content: not even whether it is guessed."""
+    return digest(f"{tenant.spec.project_id} {_reached(cloud).model_dump_json()} {secret.version}")
+
+
+def _reached(cloud: Cloud) -> CloudSpec:
+    """Return what of a Cloud a connection depends on."""
+    return cloud.spec.model_copy(update={"rate_limit": None})
 
 
 def preflight_of(rights: Rights, heat: Any, quota: Any, end: Any) -> Preflight:

@@ -132,7 +132,7 @@ class Gatherer:
         reference = source.secret_key_ref
         where = f"the Secret {vm.metadata.namespace}/{reference.name}"
         try:
-            data = await self._kube.secret(vm.metadata.namespace, reference.name)
+            data = (await self._kube.secret(vm.metadata.namespace, reference.name)).data
             return data[reference.key].decode()
         except KubeError as error:
             what = "does not exist" if error.status == 404 else f"cannot be read ({error.reason})"

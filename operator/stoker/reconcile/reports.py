@@ -45,6 +45,7 @@ class Reports:
             update={
                 "observed_generation": generation,
                 "conditions": conditions,
+                "connection": runtime.connection or old.connection,
                 "credentials_expire_at": expires,
                 "expiry_warned_days": warned,
             }

@@ -27,7 +27,7 @@ from stoker.core.limits import TenantLimits
 from stoker.core.pace import pause_after
 from stoker.core.server import Servers
 from stoker.core.stack import Listing, Unknown
-from stoker.core.tenancy import Preflight
+from stoker.core.tenancy import Preflight, Verdict, trusts_after
 from stoker.openstack.base import CloudError, Project
 from stoker.reconcile.browsing import Browser
 from stoker.reconcile.calls import foreseen, is_stopping
@@ -94,8 +94,11 @@ class TenantRuntime:
     clock_ahead: float = 0.0
     """How far Keystone's clock is ahead of ours, seconds."""
 
-    trusts: Fault | bool | None = None
-    """Whether a create with the present credentials showed that Heat can make what trusts it needs."""
+    connection: str = ""
+    """Fingerprint of what the project was connected with; empty before."""
+
+    trusts: Verdict | None = None
+    """What creates by this connection told of trusts."""
 
     cloud: CloudRuntime = field(default_factory=CloudRuntime)
     places: Places = field(default_factory=Places)
@@ -248,10 +251,11 @@ class TenantRuntime:
 
     def _learn(self, name: str, fault: Fault | None) -> None:
         """Remember what a create tells of trusts: nothing else does."""
-        if name != "create" or (fault and fault.code is not ErrorCode.CREDENTIAL_CANNOT_CREATE_TRUSTS):
+        told = trusts_after(fault) if name == "create" else None
+        if told is None:
             return
-        before, self.trusts = self.trusts, fault or True
-        if before is None or (before is True) != (fault is None):
+        before, self.trusts = self.trusts, told
+        if before is None or before.reason != told.reason:
             self.cloud.changed()
 
     async def _poll_for_ever(self) -> None:
