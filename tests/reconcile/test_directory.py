@@ -54,7 +54,9 @@ async def test_a_tenant_that_this_version_does_not_understand_stops_no_other(
         directory.saw("clouds", "main", Cloud.model_validate({"metadata": {"name": "main"}, "spec": spec}))
         for known in (newer, tenant("good", FINALIZER)):
             name = known["metadata"]["name"]
-            store.store(f"/api/v1/namespaces/system/secrets/{name}", {"metadata": {"name": name}, "data": {}})
+            store.store(
+                f"/api/v1/namespaces/system/secrets/{name}", {"metadata": {"name": name, "uid": name}, "data": {}}
+            )
             directory.saw("tenants", name, Tenant.model_validate(known))
         store.store("/apis/stoker.dev/v1alpha1/tenants/newer", {**newer, "spec": {"cloud": {"name": "main"}}})
 
