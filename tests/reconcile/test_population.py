@@ -12,7 +12,7 @@ from aiohttp import web
 from stoker.core.identity import ID_ANNOTATION
 from stoker.kube.client import Access, KubeClient, KubeError, open_session
 from stoker.reconcile.memory import VmCache
-from stoker.reconcile.population import Census
+from stoker.reconcile.population import Populations
 from support.kube_store import KubeStore, refusal
 
 ROUNDS = 50
@@ -65,13 +65,13 @@ async def cache() -> VmCache:
 
 
 @pytest.fixture
-async def census(slow: Slow, cache: VmCache) -> AsyncIterator[Census]:
+async def populations(slow: Slow, cache: VmCache) -> AsyncIterator[Populations]:
     async with open_session(Access(slow.url)) as session:
-        yield Census(KubeClient(session, slow.url), cache.objects)
+        yield Populations(KubeClient(session, slow.url), cache.objects)
 
 
-async def test_every_object_counts_and_only_news_are_held(census: Census) -> None:
-    found = await census.take()
+async def test_every_object_counts_and_only_news_are_held(populations: Populations) -> None:
+    found = await populations.read()
     assert found.keys == {("team-a", name) for name in "abc"}
     assert found.ids == {"id-a", "uid-a", "id-b", "uid-b", "restored", "id-c", "uid-c"}
     assert found.recorded == {"team-a": {f"id-{name}": f"stack-{name}" for name in "abc"}}
@@ -83,17 +83,17 @@ async def test_every_object_counts_and_only_news_are_held(census: Census) -> Non
     assert found.version == 7
 
 
-async def test_another_object_of_the_same_name_and_version_is_news(census: Census, cache: VmCache) -> None:
+async def test_another_object_of_the_same_name_and_version_is_news(populations: Populations, cache: VmCache) -> None:
     cache.objects["team-a", "a"]["metadata"]["uid"] = "another"
-    assert "uid-a" in (found := await census.take()).ids
+    assert "uid-a" in (found := await populations.read()).ids
     assert [raw["metadata"]["name"] for raw in found.news] == ["a", "b", "c"]
 
 
-async def test_who_asks_while_a_list_is_under_way_shares_the_next(census: Census, slow: Slow) -> None:
+async def test_who_asks_while_a_list_is_under_way_shares_the_next(populations: Populations, slow: Slow) -> None:
     slow.go.clear()
-    first = asyncio.create_task(census.take())
+    first = asyncio.create_task(populations.read())
     await slow.listed.wait()
-    others = [asyncio.create_task(census.take()) for _ in range(5)]
+    others = [asyncio.create_task(populations.read()) for _ in range(5)]
     for _ in range(ROUNDS):
         await asyncio.sleep(0)
     slow.go.set()
@@ -101,14 +101,14 @@ async def test_who_asks_while_a_list_is_under_way_shares_the_next(census: Census
     assert slow.lists == 2
     assert found[0] is not found[1], "a list that began before one asked proves nothing to him"
     assert all(one is found[1] for one in found[1:])
-    await census.take()
+    await populations.read()
     assert slow.lists == 3
 
 
 @pytest.mark.parametrize("half", [0, 1], ids=["the first page", "the second page"])
-async def test_half_a_list_is_none(census: Census, slow: Slow, half: int) -> None:
+async def test_half_a_list_is_none(populations: Populations, slow: Slow, half: int) -> None:
     whole, slow.pages[half] = slow.pages[half], 410
     with pytest.raises(KubeError):
-        await census.take()
+        await populations.read()
     slow.pages[half] = whole
-    assert len((await census.take()).keys) == 3
+    assert len((await populations.read()).keys) == 3

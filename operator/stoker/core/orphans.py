@@ -7,6 +7,7 @@ orphans that looks like the loss of objects rather than of one.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -153,8 +154,8 @@ def may_go(
     *,
     cluster: str,
     policy: OrphanPolicy,
-    vm_ids: frozenset[str],
-    held: frozenset[str],
+    vm_ids: AbstractSet[str],
+    held: AbstractSet[str],
     spared: Spared,
 ) -> bool:
     """Tell whether the last look before the deletion agrees: nothing may have changed since the sweep's."""

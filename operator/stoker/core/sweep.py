@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -27,7 +28,7 @@ class SweepWorld:
 
     cluster: str
     stacks: tuple[Stack, ...]
-    vm_ids: frozenset[str]
+    vm_ids: AbstractSet[str]
     """Every id that a live VirtualMachine of the cluster goes by, or might."""
 
     operations: tuple[VirtualMachineOperation, ...]
@@ -47,7 +48,7 @@ class SweepWorld:
     recorded: Mapping[str, str] = field(default_factory=dict)
     """VM's id → id of the stack that its status tells of, for the tenant's VMs."""
 
-    held: frozenset[str] = frozenset()
+    held: AbstractSet[str] = frozenset()
     """Ids of the stacks that any live VirtualMachine's status tells of."""
 
     confirmed: str | None = None
@@ -166,9 +167,10 @@ def _past(
     That of a retained stack stays while the stack does, of an abandoned VM while any stack of it does; one with an
     idempotency key while its VM lives, or is in any other record. `present` has the ids of stacks, and of their VMs.
     """
-    young = {o.spec.vm_id for o in world.operations if not _is_old(o, world)} | world.vm_ids
+    young = {o.spec.vm_id for o in world.operations if not _is_old(o, world)}
     for record in records:
-        if not _is_old(record, world) or (record.spec.idempotency_key and record.spec.vm_id in young):
+        vm_id = record.spec.vm_id
+        if not _is_old(record, world) or (record.spec.idempotency_key and (vm_id in young or vm_id in world.vm_ids)):
             continue
         left = {record.status.stack_id, record.spec.vm_id if record.status.abandoned else None}
         if not (record.status.retained and present & left):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -26,82 +26,32 @@ class Usage(NamedTuple):
     vms: int
 
 
+def _metric(name: str, meaning: str, *labels: str) -> Any:
+    return field(default_factory=dict, metadata={"name": name, "help": meaning, "labels": labels})
+
+
 @dataclass(frozen=True)
 class Census:
-    """What there is at one moment; each field is one metric, its metadata the name, meaning and labels."""
+    """What there is at one moment; each field is one metric, with its name, meaning and labels."""
 
-    vms: Counts = field(
-        default_factory=dict,
-        metadata={"name": "stoker_vms", "help": "VMs by phase.", "labels": ("tenant", "phase")},
+    vms: Counts = _metric("stoker_vms", "VMs by phase.", "tenant", "phase")
+    not_ready: Counts = _metric(
+        "stoker_vms_not_ready", "VMs that are not Ready, by the condition's reason.", "tenant", "reason"
     )
-    not_ready: Counts = field(
-        default_factory=dict,
-        metadata={
-            "name": "stoker_vms_not_ready",
-            "help": "VMs that are not Ready, by the condition's reason.",
-            "labels": ("tenant", "reason"),
-        },
+    stuck: Counts = _metric("stoker_stuck_vms", "VMs whose stack makes no progress (Stuck).", "tenant")
+    drifted: Counts = _metric("stoker_drifted_vms", "VMs that were changed behind Stoker's back (Drifted).", "tenant")
+    duplicates: Counts = _metric(
+        "stoker_duplicate_vms", "VMs with more than one stack, or with the id of another VM.", "tenant"
     )
-    stuck: Counts = field(
-        default_factory=dict,
-        metadata={
-            "name": "stoker_stuck_vms",
-            "help": "VMs whose stack makes no progress (Stuck).",
-            "labels": ("tenant",),
-        },
+    orphans: Counts = _metric("stoker_orphans", "Stacks of ours without an object.", "tenant")
+    brakes: Counts = _metric("stoker_orphan_brake", "1 while orphans are held because they are too many.", "tenant")
+    connected: Counts = _metric("stoker_tenant_connected", "1 while the tenant's credentials are accepted.", "tenant")
+    expiries: Counts = _metric(
+        "stoker_tenant_credentials_expire_timestamp_seconds",
+        "When a tenant's credentials end; absent when they do not, or nobody says so.",
+        "tenant",
     )
-    drifted: Counts = field(
-        default_factory=dict,
-        metadata={
-            "name": "stoker_drifted_vms",
-            "help": "VMs that were changed behind Stoker's back (Drifted).",
-            "labels": ("tenant",),
-        },
-    )
-    duplicates: Counts = field(
-        default_factory=dict,
-        metadata={
-            "name": "stoker_duplicate_vms",
-            "help": "VMs with more than one stack, or with the id of another VM.",
-            "labels": ("tenant",),
-        },
-    )
-    orphans: Counts = field(
-        default_factory=dict,
-        metadata={"name": "stoker_orphans", "help": "Stacks of ours without an object.", "labels": ("tenant",)},
-    )
-    brakes: Counts = field(
-        default_factory=dict,
-        metadata={
-            "name": "stoker_orphan_brake",
-            "help": "1 while orphans are held because they are too many.",
-            "labels": ("tenant",),
-        },
-    )
-    connected: Counts = field(
-        default_factory=dict,
-        metadata={
-            "name": "stoker_tenant_connected",
-            "help": "1 while the tenant's credentials are accepted.",
-            "labels": ("tenant",),
-        },
-    )
-    expiries: Counts = field(
-        default_factory=dict,
-        metadata={
-            "name": "stoker_tenant_credentials_expire_timestamp_seconds",
-            "help": "When a tenant's credentials end; absent when they do not, or nobody says so.",
-            "labels": ("tenant",),
-        },
-    )
-    breakers: Counts = field(
-        default_factory=dict,
-        metadata={
-            "name": "stoker_cloud_breaker_open",
-            "help": "1 while a cloud is not called.",
-            "labels": ("cloud",),
-        },
-    )
+    breakers: Counts = _metric("stoker_cloud_breaker_open", "1 while a cloud is not called.", "cloud")
 
 
 class CensusCollector(Collector):

@@ -24,7 +24,7 @@ from stoker.reconcile.queue import WorkQueue
 from stoker.reconcile.tenants import TenantRuntime
 
 PAUSE = 15.0
-"""Between two, seconds; the backlog's pause is a third of it. Ten thousand VMs take some 50 ms of the event loop."""
+"""Between two, seconds; the backlog's pause is a third of it. Ten thousand VMs take some 20 ms of the event loop (measured)."""
 
 PHASES, REASONS = frozenset(Phase), frozenset({*map(str, Reason), *map(str, POLICIES)})
 """Closed sets: what another version wrote into a status is shown as one word."""

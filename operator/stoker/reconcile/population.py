@@ -50,8 +50,8 @@ class Population:
             self.held.add(stack)
 
 
-class Census:
-    """Takes the population, page by page, and one list at a time, whoever asks."""
+class Populations:
+    """Reads the population, page by page, and one list at a time, whoever asks."""
 
     def __init__(self, kube: KubeClient, cached: Objects) -> None:
         self._kube, self._cached = kube, cached
@@ -59,7 +59,7 @@ class Census:
         self._begun = self._waiting = 0
         self._newest: Population | None = None
 
-    async def take(self) -> Population:
+    async def read(self) -> Population:
         """Return what a list showed that began after this call. Raises KubeError.
 
         Who asks while a list is under way waits for the next, and so do all others: they share that one.

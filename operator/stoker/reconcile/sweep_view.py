@@ -12,7 +12,7 @@ from stoker.core.stack import Listing
 from stoker.kube.client import KubeClient, KubeError, path
 from stoker.kube.marks import Marks
 from stoker.kube.objects import OPERATIONS
-from stoker.reconcile.population import Census, Population
+from stoker.reconcile.population import Population, Populations
 from stoker.reconcile.tenants import TenantRuntime
 
 
@@ -38,22 +38,22 @@ class Seen:
 class SweepView:
     """Reads for the sweeper."""
 
-    def __init__(self, kube: KubeClient, census: Census, marks: Marks, cluster: str) -> None:
-        self._kube, self._census, self._marks, self.cluster = kube, census, marks, cluster
+    def __init__(self, kube: KubeClient, populations: Populations, marks: Marks, cluster: str) -> None:
+        self._kube, self._populations, self._marks, self.cluster = kube, populations, marks, cluster
 
     async def look(self, runtime: TenantRuntime) -> Seen:
         """Read operations, stacks, objects and marks, each complete or raising CloudError or KubeError."""
         tenant = await self._tenant(runtime)
         operations = await self._operations(tenant)
         listing = await runtime.call("list", lambda project: project.heat.list(cluster_tags(self.cluster)))
-        population = await self._census.take()
+        population = await self._populations.read()
         return Seen(tenant, operations, listing, population, await self._marks.of(tenant.spec.project_id))
 
     async def still(self, runtime: TenantRuntime, doomed: Doomed) -> bool:
         """Look again, at that stack and at everything that may speak for it. Raises CloudError and KubeError."""
         name, stack_id = doomed.stack.name, doomed.stack.id
         probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
-        population = await self._census.take()
+        population = await self._populations.read()
         tenant = await self._tenant(runtime)
         records = (*await self._operations(tenant), *await self._marks.of(tenant.spec.project_id))
         return may_go(
@@ -61,8 +61,8 @@ class SweepView:
             probe.stack,
             cluster=self.cluster,
             policy=tenant.spec.orphan_policy,
-            vm_ids=frozenset(population.ids),
-            held=frozenset(population.held),
+            vm_ids=population.ids,
+            held=population.held,
             spared=Spared.by(records),
         )
 

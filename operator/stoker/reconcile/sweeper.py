@@ -21,7 +21,7 @@ from stoker.kube.objects import Objects
 from stoker.openstack.base import CloudError
 from stoker.reconcile.memory import VmCache, key_of
 from stoker.reconcile.orphans import OrphanDeletion
-from stoker.reconcile.population import Census
+from stoker.reconcile.population import Populations
 from stoker.reconcile.queue import Priority, WorkQueue
 from stoker.reconcile.sweep_report import TenantReports
 from stoker.reconcile.sweep_view import Seen, SweepView
@@ -87,9 +87,9 @@ class Sweeper:
             cluster=self._view.cluster,
             policy=seen.tenant.spec.orphan_policy,
             stacks=seen.listing.stacks,
-            vm_ids=frozenset(seen.population.ids),
+            vm_ids=seen.population.ids,
             recorded=seen.recorded,
-            held=frozenset(seen.population.held),
+            held=seen.population.held,
             operations=seen.operations,
             marks=seen.marks,
             now=datetime.now(UTC).replace(microsecond=0),
@@ -159,7 +159,7 @@ def make_sweeper(
     ttl: float,
 ) -> Sweeper:
     """Put a sweeper together; grace period and time to live of operations are in seconds."""
-    census, reports = Census(kube, cache.objects), TenantReports(kube, holder)
-    view = SweepView(kube, census, marks, cluster)
+    populations, reports = Populations(kube, cache.objects), TenantReports(kube, holder)
+    view = SweepView(kube, populations, marks, cluster)
     deletion = OrphanDeletion(view, trail, reports)
     return Sweeper(view, objects, marks, cache, queue, reports, deletion, grace=grace, ttl=ttl)
