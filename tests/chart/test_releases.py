@@ -175,6 +175,21 @@ def templates(release: Release) -> set[str]:
     return set(release.kubectl("get", "osvmt", "-o", "name").split())
 
 
+def make(team: SimulatedCluster, name: str) -> None:
+    """Make a VM as a user would, again for the moment in which the API server serves no kind that was just changed."""
+
+    def made() -> bool:
+        try:
+            team.create(name)
+        except SystemExit as error:
+            if "There can be a delay between" not in str(error):
+                raise
+            return False
+        return True
+
+    wait_until(f"{name} to be taken", made)
+
+
 def test_the_api_server_takes_every_object_as_it_is_written(release: Release) -> None:
     """Strictly: no field that it does not know, none twice. Templates need their kind first; the next test has them."""
     objects = release.helm.render({}, MUTATES)
@@ -192,7 +207,7 @@ def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled_under_live_
     team.open()
     leader, standby = release.start(), release.start()
     wait_until("one replica to lead and one to wait", lambda: {readiness(leader), readiness(standby)} == {"leading", "waiting for the lease"})  # fmt: skip
-    team.create("web-1")
+    make(team, "web-1")
     team.wait_active("web-1")
     before = columns(release)
     (stack,) = team.stacks()
@@ -202,7 +217,7 @@ def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled_under_live_
     assert len(templates(release)) == 2
     release.stop()
     release.start()
-    team.create("web-2")
+    make(team, "web-2")
     team.wait_active("web-1", "web-2")
     assert "all is well" in release.check()
     release.kubectl("create", "--dry-run=server", "-f", "-", text=json.dumps(release.pod()))
