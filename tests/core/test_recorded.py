@@ -24,6 +24,7 @@ from stoker.core.actions import (
     MarkUnhealthy,
     Nothing,
     PowerServer,
+    ReadEvents,
     ReadOutputs,
     Reason,
     Release,
@@ -111,7 +112,7 @@ def test_the_release_of_what_never_had_a_stack_names_none() -> None:
     "action",
     [
         Nothing(), Enroll(UID), Claim(CREATE, SPEC, 1), Settle(CREATE, "Running", "Accepted"), LookByName(),
-        LookById("s1"), ReadOutputs("s1"), LookAtResources("s1"),
+        LookById("s1"), ReadOutputs("s1"), LookAtResources("s1"), ReadEvents(stack("CREATE_FAILED")),
     ],
     ids=lambda action: type(action).__name__,
 )  # fmt: skip

@@ -25,6 +25,7 @@ from stoker.core.actions import (
     Nothing,
     Outlook,
     PreviewUpdate,
+    ReadEvents,
     ReadOutputs,
     Reason,
     Release,
@@ -40,7 +41,7 @@ from stoker.core.findings import Findings
 from stoker.core.identity import operation_name
 from stoker.core.inputs import spec_hash
 from stoker.core.quota import Denied, Reserved, Unjudged
-from stoker.core.stack import Candidate, Outputs, Plan, Preview, Probe, Stack, Unknown
+from stoker.core.stack import Candidate, Outputs, Plan, Preview, Probe, Stack, StackEvents, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import (
     CLOCK,
@@ -214,6 +215,15 @@ PRESENT_ROWS: dict[str, Row] = {
     "an unfinished stack without an operation gets one": (world(None, stack("CREATE_FAILED")), Claim, "Claiming", P),
     "a stack that once worked needs no create": (world(active(), stack("UPDATE_FAILED")), Nothing, "StackFailed", B),
     "nor does one that somebody else could not delete": (world(active(), stack("DELETE_FAILED")), Nothing, "StackFailed", B),
+    "what Heat did is read before a failed create is recorded": (
+        world(None, stack("CREATE_FAILED"), operations=(ACCEPTED,), events=None), ReadEvents, "Looking", P),
+    "what Heat did before the stack failed tells not enough": (
+        world(None, stack("CREATE_FAILED"), operations=(ACCEPTED,), events=StackEvents(stack("CREATE_IN_PROGRESS"), ())),
+        ReadEvents, "Looking", P),
+    "what Heat did is read once: with the failure": (
+        world(None, stack("CREATE_FAILED"), operations=(DEAD,), events=None), Nothing, "StackFailed", B),
+    "what Heat did with a stack that is well is not read": (
+        world(active(), stack(), operations=(DONE,), events=None), Nothing, "Active", S),
     "a failed create is recorded with the resource's reason": (
         world(None, stack("CREATE_FAILED", reason=NO_HOST), operations=(ACCEPTED,)), Settle, "NoValidHost", B),
     "a failed stack stays until the next try": (world(None, stack("CREATE_FAILED"), operations=(WAITING,)), Nothing, "NoValidHost", B),
@@ -307,6 +317,8 @@ PRESENT_ROWS: dict[str, Row] = {
         edited(SECOND_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE)), Settle, "Adopting", P),
     "an update in progress is left alone": (
         edited(SENT_UPDATE, made=stack("UPDATE_IN_PROGRESS", by=UPDATE)), Nothing, "InProgress", P),
+    "what Heat did is read before a failed update is recorded": (
+        edited(SENT_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE), events=None), ReadEvents, "Looking", P),
     "an update that failed is recorded with its reason": (
         edited(SENT_UPDATE, made=stack("UPDATE_FAILED", by=UPDATE, reason=NO_HOST)), Settle, "NoValidHost", B),
     "an update that was waited for and failed again is not recorded twice": (

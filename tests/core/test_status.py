@@ -13,7 +13,7 @@ from stoker.core.common import call_failed
 from stoker.core.decide import decide
 from stoker.core.faults import Fault
 from stoker.core.quota import Denied, Reserved, Unjudged
-from stoker.core.stack import Outputs, Unknown
+from stoker.core.stack import Outputs, StackEvent, StackEvents, Unknown
 from stoker.core.status import derive
 from stoker.core.world import World
 from support.build import INPUTS, NOW, active, listing, operation, stack, vm, world
@@ -51,6 +51,28 @@ def test_an_active_vm_is_ready_and_nothing_else() -> None:
     assert status.applied_generation == status.observed_generation == 1
     assert status.stack is not None
     assert (status.stack.inputs_hash, status.stack.template_version) == (INPUTS.hash, "ubuntu-basic@v1")
+
+
+TOLD = tuple(
+    StackEvent(f"e{n}", NOW, "server", "CREATE_FAILED", "no disk" if n == 11 else "") for n in reversed(range(12))
+)
+
+
+def test_what_heat_did_until_a_failure_is_shown_until_all_is_well() -> None:
+    broken = stack("CREATE_FAILED")
+    accepted = operation(outcome="Accepted", stack_id="s1")
+    failing = world(None, broken, operations=(accepted,), events=StackEvents(broken, TOLD))
+    failed, _ = passed(failing)
+    assert len(failed.events) == 10
+    newest, older = failed.events[:2]
+    assert (newest.time, newest.resource, newest.status, newest.reason) == (NOW, "server", "CREATE_FAILED", "no disk")
+    assert older.reason is None
+
+    restarted, _ = passed(world(vm(events=failed.events), operations=(accepted,), events=None))
+    assert restarted.events == failed.events
+    done = operation(state="Succeeded", outcome="Accepted", stack_id="s1")
+    well, _ = passed(world(active(events=failed.events), stack(), operations=(done,), events=StackEvents(broken, TOLD)))
+    assert well.events == ()
 
 
 def test_a_second_pass_changes_nothing() -> None:

@@ -33,6 +33,13 @@ def operation(simulated: SimulatedCluster, kind: str) -> dict[str, Any]:
     return status
 
 
+def told(simulated: SimulatedCluster) -> list[dict[str, Any]]:
+    """Return what the VM says of what Heat did."""
+    vm = simulated.vm()
+    events: list[dict[str, Any]] = vm["status"].get("events", []) if vm else []
+    return events
+
+
 def test_a_paused_vm_is_left_alone_also_when_it_is_deleted(
     simulated: SimulatedCluster, operator: OperatorThread
 ) -> None:
@@ -77,6 +84,9 @@ def test_a_create_that_waits_is_tried_now_when_asked_and_once_for_each_value(
     simulated.project.simulator.fail("fails", "POST", "/stacks$", reason="no-valid-host", times=2)
     simulated.create()
     simulated.wait_reason("NoValidHost")  # the next try is a minute away
+    newest, *older = told(simulated)
+    assert (newest["status"], newest["resource"]) == ("CREATE_FAILED", simulated.stacks()[0].name)
+    assert any(one["resource"] == "server" and "No valid host" in one.get("reason", "") for one in older)
 
     annotate(simulated, retry="first")
     wait_until("a second failure", lambda: operation(simulated, "Create").get("failedStacks") == 2)
@@ -87,6 +97,7 @@ def test_a_create_that_waits_is_tried_now_when_asked_and_once_for_each_value(
     simulated.wait_active("web-1")
     ended = operation(simulated, "Create")
     assert (ended["state"], ended["attempts"], ended["retry"]) == ("Succeeded", 3, "second")
+    assert told(simulated) == []
 
 
 def test_an_operation_that_failed_for_good_is_opened_again_when_asked(

@@ -125,6 +125,12 @@ FAILURES: dict[str, tuple[dict[str, Any], list[str]]] = {
         failed("StackFailed", "it failed.", stack={"name": "vm-u", "status": "CREATE_FAILED", "statusReason": "no disk"}),
         ["Heat says: no disk"],
     ),
+    "what Heat did": (
+        failed("StackFailed", "it failed.", events=[
+            {"time": STAMP, "resource": "server", "status": "CREATE_FAILED", "reason": "no disk"},
+            {"resource": "port", "status": "CREATE_COMPLETE"}]),
+        ["├── what Heat did last\n", "0s ago server CREATE_FAILED: no disk\n", "── port CREATE_COMPLETE\n"],
+    ),
     "no error": (failed("Paused", "Nothing is asked of OpenStack."), ["what is wrong: Nothing is asked of OpenStack."]),
     "an older spec": (
         recorded(observedGeneration=1, appliedGeneration=1),

@@ -7,13 +7,13 @@ import time
 import pytest
 
 from reconcile.test_effects import DEAD, FULL, REQUEST, STACK, Acting, acting, tenant  # noqa: F401 -- the fixture
-from stoker.core.actions import ConvergeStack, LookAtResources, MarkUnhealthy, PowerServer
+from stoker.core.actions import ConvergeStack, LookAtResources, MarkUnhealthy, PowerServer, ReadEvents
 from stoker.core.server import PowerAction, ServerLook, Servers
-from stoker.core.stack import Outputs, Unknown
+from stoker.core.stack import Outputs, StackEvents, Unknown
 from stoker.core.world import Accepted, Lost
 from stoker.openstack.base import CloudError
 from stoker.reconcile.server_watch import STALE
-from support.build import CREATE, UID
+from support.build import CREATE, UID, stack
 from support.canned import Canned
 
 SERVERS, ACT = "/compute/v2.1/servers/detail", "/compute/v2.1/servers/id-1/action"
@@ -73,6 +73,29 @@ async def test_a_server_that_cannot_be_looked_at_is_not_gone(acting: Acting) -> 
         with pytest.raises(CloudError):
             await acting.do(LookAtResources("s1"))
     assert acting.memory.resources is None
+
+
+EVENTS = {"events": [{
+    "id": "e1", "event_time": "2026-11-25T10:00:00Z", "resource_name": "server", "resource_status": "CREATE_FAILED",
+    "resource_status_reason": "no disk"}]}  # fmt: skip
+
+
+async def test_what_heat_did_is_read_and_a_refusal_holds_up_nothing(acting: Acting) -> None:  # noqa: F811
+    broken = stack("CREATE_FAILED")
+    acting.cloud.on("GET", f"{STACK}/events", Canned(200, EVENTS), Canned(503), Canned(403))
+    await acting.do(ReadEvents(broken))
+    assert acting.memory.events is not None
+    (event,) = acting.memory.events.events
+    assert (acting.memory.events.stack, event.resource, event.status, event.reason) == (
+        broken, "server", "CREATE_FAILED", "no disk",
+    )  # fmt: skip
+    read = acting.memory.events
+    with pytest.raises(CloudError):
+        await acting.do(ReadEvents(broken))
+    assert acting.memory.events is read
+    await acting.do(ReadEvents(broken))
+    assert acting.memory.events == StackEvents(broken, ())
+    assert acting.told() == []
 
 
 async def test_a_mark_is_recorded_and_counts_as_an_effect_also_when_it_is_refused(acting: Acting) -> None:  # noqa: F811

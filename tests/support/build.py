@@ -12,7 +12,7 @@ from stoker.api.virtualmachine import StackStatus, VirtualMachine, VirtualMachin
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER, Identity, operation_name
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.server import Server, ServerLook
-from stoker.core.stack import Listing, Stack
+from stoker.core.stack import Listing, Stack, StackEvents
 from stoker.core.world import World
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -127,6 +127,9 @@ def listing(*stacks: Stack, as_of: float = CLOCK - 1) -> Listing:
 
 
 def world(machine: VirtualMachine | None = None, *stacks: Stack, **changes: Any) -> World:
-    """Return the world of a VM with those stacks in a fresh listing; keywords are fields of `World`."""
-    base = World(machine or vm(), IDENTITY, INPUTS, NOW, CLOCK, listing(*stacks))
-    return replace(base, **changes)
+    """Return the world of a VM with those stacks in a fresh listing; keywords are fields of `World`.
+
+    What Heat did with the stack is read, unless a keyword says otherwise.
+    """
+    base = replace(World(machine or vm(), IDENTITY, INPUTS, NOW, CLOCK, listing(*stacks)), **changes)
+    return replace(base, events=changes.get("events", base.kept and StackEvents(base.kept, ())))

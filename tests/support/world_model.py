@@ -26,7 +26,7 @@ from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
 from stoker.core.inputs import Inputs, spec_hash
 from stoker.core.quota import Denied
-from stoker.core.stack import Listing, Outputs, Plan, Preview, Probe, Stack, Unknown
+from stoker.core.stack import Listing, Outputs, Plan, Preview, Probe, Stack, StackEvents, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import NOW
 
@@ -354,6 +354,8 @@ def seen(vm: Object, memory: Memory, clock: int, admitted: bool, room: bool, cas
     )
     if memory.outputs and world.ours and world.ours[0].id == memory.outputs:
         world = replace(world, outputs=Outputs(f"server-{memory.outputs}"))
+    if world.kept:  # read before each failure is recorded; nothing depends on it, so it is no step of its own
+        world = replace(world, events=StackEvents(world.kept, ()))
     return world, specification.decide(world)
 
 

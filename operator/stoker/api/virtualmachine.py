@@ -157,6 +157,10 @@ class DesiredState(StrEnum):
     ABSENT = "Absent"
 
 
+EVENTS = 10
+"""Most events of a stack that are kept."""
+
+
 class StackStatus(StatusModel):
     """The VM's stack as last recorded."""
 
@@ -183,6 +187,15 @@ class StackStatus(StatusModel):
             description="True when a Secret, network profile or template changed since: the next edit of the VM applies it."
         ),
     ] = None
+
+
+class StackEvent(StatusModel):
+    """One thing that Heat did with the stack or a resource of it."""
+
+    time: Annotated[Time | None, Field(description="When, by Heat's clock.")] = None
+    resource: Annotated[str, Field(max_length=255, description="Name of the resource, or of the stack.")]
+    status: Annotated[str, Field(max_length=64, description="What it became, for example CREATE_FAILED.")]
+    reason: Annotated[Message | None, Field(description="Heat's reason.")] = None
 
 
 class OperationStatus(StatusModel):
@@ -250,6 +263,13 @@ class VirtualMachineStatus(StatusModel):
     public_ip: Annotated[str | None, Field(max_length=64, description="Floating address, when asked for.")] = None
     operation: Annotated[OperationStatus | None, Field(description="The current or last operation.")] = None
     last_error: Annotated[LastError | None, Field(description="The last error, until something succeeds.")] = None
+    events: Annotated[
+        tuple[StackEvent, ...],
+        Field(
+            max_length=EVENTS,
+            description="What Heat did last with the stack when a create or update failed, newest first; empty when all is well.",
+        ),
+    ] = ()
     reserved: Annotated[Amounts | None, Field(description="What is reserved for it of the Tenant's quota.")] = None
     retry: Annotated[
         str | None,

@@ -15,6 +15,7 @@ from stoker.core.catalog import Part
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
 from stoker.core.server import PowerAction
+from stoker.core.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,13 @@ class LookAtResources:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadEvents:
+    """Read what Heat did last with a stack."""
+
+    stack: Stack
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOutputs:
     """Read the outputs of the complete stack."""
 
@@ -231,6 +239,7 @@ Action = (
     | PowerServer
     | DeleteStack
     | LookAtResources
+    | ReadEvents
     | ReadOutputs
     | Release
 )

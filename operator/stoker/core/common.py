@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.core import asked, retry
 from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
+from stoker.core.classify import classify_reason
 from stoker.core.faults import Fault, Retry, together
 from stoker.core.findings import OUTDATED
 from stoker.core.quota import Denied, Unjudged
@@ -114,6 +116,21 @@ def adopted(operation: VirtualMachineOperation, stack_id: str) -> Decision:
     """Record that the operation's attempt made this stack, or changes it or its server."""
     settle = Settle(operation.metadata.name, OperationState.RUNNING, AttemptOutcome.ACCEPTED, stack_id)
     return progress(settle, Reason.ADOPTING, f"The {operation.spec.type.lower()} of stack {stack_id} was accepted.")
+
+
+class Failure(NamedTuple):
+    """A stack that an operation failed to bring about."""
+
+    operation: VirtualMachineOperation
+    stack: Stack
+
+
+def recorded_failure(world: World, failure: Failure | None) -> Decision | None:
+    """Return what records a failure, with the resource's own reason."""
+    if failure is None:
+        return None
+    stack = failure.stack
+    return failed_attempt(world, failure.operation, classify_reason(stack.reason), stack_id=stack.id)
 
 
 def failed_attempt(world: World, operation: VirtualMachineOperation, fault: Fault, *, stack_id: str | None) -> Decision:

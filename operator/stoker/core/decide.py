@@ -28,6 +28,7 @@ PRESENT: tuple[Rule, ...] = (
     update.an_update_is_settled_by_its_stack,
     present.a_stack_without_a_record_gets_one,
     present.work_in_progress_is_left_alone,
+    present.what_heat_did_is_read_before_a_failure_is_recorded,
     present.a_failed_create_is_recorded,
     present.a_failed_stack_is_cleaned_up_before_the_next_try,
     update.a_failed_update_is_recorded,

@@ -13,6 +13,7 @@ from stoker.core.actions import (
     LookByName,
     Nothing,
     Outlook,
+    ReadEvents,
     ReadOutputs,
     Reason,
     Settle,
@@ -22,6 +23,7 @@ from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import (
     LOOK_AGAIN,
+    Failure,
     failed_attempt,
     lost_fault,
     next_double_removed,
@@ -30,6 +32,7 @@ from stoker.core.common import (
     parked,
     pause_after_failed_delete,
     progress,
+    recorded_failure,
     recorded_fault,
     trouble,
     waits_for_the_answer,
@@ -38,6 +41,7 @@ from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
 from stoker.core.repair import is_stuck, pause
 from stoker.core.stack import Stack
+from stoker.core.update import failed_update
 from stoker.core.world import Held, World, is_open
 
 
@@ -84,12 +88,18 @@ def work_in_progress_is_left_alone(world: World) -> Decision | None:
     return progress(DeleteStack(stack.name, stack.id), Reason.STUCK, f"Stack {stack.id} is stuck in its deletion.")
 
 
+def what_heat_did_is_read_before_a_failure_is_recorded(world: World) -> Decision | None:
+    """A stack's reason names one resource; its events tell the rest, and a failed create's stack is removed for the next try."""
+    failure = _failed_create(world) or failed_update(world)
+    if failure is None or (world.events and world.events.stack == failure.stack):
+        return None
+    stack = failure.stack
+    return progress(ReadEvents(stack), Reason.LOOKING, f"Reading the events of stack {stack.id}.")
+
+
 def a_failed_create_is_recorded(world: World) -> Decision | None:
     """A create that failed is recorded with the resource's own reason before anything is cleaned up."""
-    stack, create = world.kept, world.accepted
-    if stack is None or create is None or not _create_failed(stack):
-        return None
-    return failed_attempt(world, create, classify_reason(stack.reason), stack_id=stack.id)
+    return recorded_failure(world, _failed_create(world))
 
 
 def a_failed_stack_is_cleaned_up_before_the_next_try(world: World) -> Decision | None:
@@ -257,6 +267,12 @@ def a_create_is_claimed_first(world: World) -> Decision | None:
 
 def _create_failed(stack: Stack) -> bool:
     return stack.failed and stack.action == "CREATE"
+
+
+def _failed_create(world: World) -> Failure | None:
+    """Return the create that Heat accepted and the stack that it failed to make, as long as that is not recorded."""
+    stack, create = world.kept, world.accepted
+    return Failure(create, stack) if create and stack and _create_failed(stack) else None
 
 
 def _looked(world: World, held: Held) -> bool:

@@ -24,6 +24,7 @@ from stoker.core.actions import (
     Nothing,
     PowerServer,
     PreviewUpdate,
+    ReadEvents,
     ReadOutputs,
     Release,
     Retain,
@@ -114,7 +115,7 @@ def _of(world: World, base: Record, action: Action) -> Record | None:  # noqa: P
             return replace(base, stack_id=(left.stack_id if left else world.recorded_id) or "")
         case Nothing() | Enroll() | Claim() | Settle() | LookByName() | LookById() | LookToAdopt():
             return None
-        case LookAtResources() | ReadOutputs() | PreviewUpdate():
+        case LookAtResources() | ReadEvents() | ReadOutputs() | PreviewUpdate():
             return None
         case _:
             assert_never(action)

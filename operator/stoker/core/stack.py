@@ -121,6 +121,29 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class StackEvent:
+    """One thing that happened to a stack or to a resource of it."""
+
+    id: str
+    time: datetime | None
+    resource: str
+    """Name of the resource, or of the stack itself."""
+
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StackEvents:
+    """What Heat told of a stack's past, the newest first."""
+
+    stack: Stack
+    """The stack as it was seen before: once it changed there is more to tell."""
+
+    events: tuple[StackEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A look at a stack that a person asks to adopt."""
 

@@ -8,10 +8,12 @@ from stoker.api.conditions import Condition, ConditionStatus, ConditionType, mer
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.quota import Amounts
 from stoker.api.virtualmachine import (
+    EVENTS,
     DesiredState,
     LastError,
     OperationStatus,
     Phase,
+    StackEvent,
     StackStatus,
     VirtualMachineStatus,
 )
@@ -81,6 +83,7 @@ def derive(world: World, decision: Decision) -> VirtualMachineStatus:
         operation=_operation(world, decision),
         retry=_retry(world, decision),
         last_error=_last_error(old.last_error, decision, world.now),
+        events=_events(world, decision),
         reserved=_reserved(world, generation),
         requested_at=old.requested_at or world.now,
         provisioning_at=old.provisioning_at or (world.now if stack else None),
@@ -220,6 +223,18 @@ def _retry(world: World, decision: Decision) -> str | None:
     asked = retry_value(world)
     answered = asked in (operation.status.retry for operation in world.operations)
     return asked if asked and (answered or decision.outlook is Outlook.SETTLED) else world.vm.status.retry
+
+
+def _events(world: World, decision: Decision) -> tuple[StackEvent, ...]:
+    """Return what Heat did until the last failure, which is of interest until all is well."""
+    if decision.outlook is Outlook.SETTLED:
+        return ()
+    if world.events is None:
+        return world.vm.status.events
+    return tuple(
+        StackEvent(time=one.time, resource=one.resource[:255], status=one.status[:64], reason=one.reason or None)
+        for one in world.events.events[:EVENTS]
+    )
 
 
 def _last_error(old: LastError | None, decision: Decision, now: datetime) -> LastError | None:

@@ -13,14 +13,15 @@ from stoker.core import power, retry
 from stoker.core.actions import Decision, Nothing, PreviewUpdate, Reason, Settle, UpdateStack
 from stoker.core.asked import retry_value
 from stoker.core.claims import first_claim, next_claim
-from stoker.core.classify import classify_reason
 from stoker.core.common import (
+    Failure,
     adopted,
     failed_attempt,
     lost_fault,
     not_due,
     parked,
     progress,
+    recorded_failure,
     trouble,
     waits_for_the_answer,
 )
@@ -46,12 +47,15 @@ def an_update_is_settled_by_its_stack(world: World) -> Decision | None:
 
 def a_failed_update_is_recorded(world: World) -> Decision | None:
     """An update that failed is recorded with the resource's own reason; the stack stays as it is."""
+    return recorded_failure(world, failed_update(world))
+
+
+def failed_update(world: World) -> Failure | None:
+    """Return the update that Heat accepted and failed, and its stack, as long as that is not recorded."""
     update, stack = world.update, world.kept
     if update is None or stack is None or stack.status != "UPDATE_FAILED":
         return None
-    if not is_open(update) or update.status.outcome is not AttemptOutcome.ACCEPTED:
-        return None
-    return failed_attempt(world, update, classify_reason(stack.reason), stack_id=stack.id)
+    return Failure(update, stack) if is_open(update) and update.status.outcome is AttemptOutcome.ACCEPTED else None
 
 
 def an_unanswered_update_may_still_land(world: World) -> Decision | None:

@@ -19,7 +19,7 @@ from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
 from stoker.core.quota import Verdict
 from stoker.core.server import ServerLook
-from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources, Stack, Unknown
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources, Stack, StackEvents, Unknown
 
 __all__ = ["JOBS", "Accepted", "Held", "Lost", "Refused", "Timing", "World", "is_open"]
 
@@ -60,6 +60,9 @@ class World:
 
     resources: Resources | None = None
     """The newest look at the stack's resources."""
+
+    events: StackEvents | None = None
+    """What Heat told last of a stack's past."""
 
     preview: Preview | None = None
     candidate: Candidate | None = None

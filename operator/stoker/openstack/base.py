@@ -13,7 +13,7 @@ from stoker.core.catalog import Part
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
 from stoker.core.server import PowerAction, Servers
-from stoker.core.stack import Listing, Outputs, Plan, Probe, Resource
+from stoker.core.stack import Listing, Outputs, Plan, Probe, Resource, StackEvent
 
 
 class CloudError(Exception):
@@ -132,6 +132,9 @@ class Heat(Protocol):
 
     def resources(self, name: str, stack_id: str) -> tuple[Resource, ...]:
         """List the stack's resources."""
+
+    def events(self, name: str, stack_id: str, limit: int) -> tuple[StackEvent, ...]:
+        """Return the newest events, newest first."""
 
     def mark_unhealthy(self, name: str, stack_id: str, resource: str, reason: str) -> str:
         """Have the next update replace a resource, and return the request's id. Marking it again changes nothing."""

@@ -12,9 +12,9 @@ from typing import Any
 from stoker.api.errors import ErrorCode
 from stoker.core.faults import Fault, one_line
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Listing, Outputs, Plan, Probe, Resource, Stack
+from stoker.core.stack import Listing, Outputs, Plan, Probe, Resource, Stack, StackEvent
 from stoker.openstack.base import CloudError, Created
-from stoker.openstack.heat_values import Event, event_of, plan_of, resource_of, slots_of, stack_of
+from stoker.openstack.heat_values import event_of, plan_of, resource_of, slots_of, stack_of
 from stoker.openstack.rest import Reply, Rest
 
 PAGE = 500
@@ -187,7 +187,7 @@ class HeatClient:
         volumes = (one for one in self.resources(name, stack_id) if one.type == "OS::Cinder::Volume")
         return frozenset(one.name for one in volumes if one.status in ("CREATE_FAILED", "INIT_COMPLETE"))
 
-    def events(self, name: str, stack_id: str, limit: int) -> tuple[Event, ...]:
+    def events(self, name: str, stack_id: str, limit: int) -> tuple[StackEvent, ...]:
         """Return the newest events, newest first. They outlive the stack's deletion."""
         operation = f"list the events of stack {stack_id}"
         params = {"limit": str(limit), "sort_keys": "event_time", "sort_dir": "desc"}

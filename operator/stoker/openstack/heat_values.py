@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from stoker.core.classify import redacted
 from stoker.core.faults import one_line
 from stoker.core.slots import VOLUME_SLOTS
-from stoker.core.stack import Plan, Resource, Stack
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened to a stack or to a resource of it."""
-
-    id: str
-    time: datetime | None
-    resource: str
-    """Name of the resource, or of the stack itself."""
-
-    status: str
-    reason: str = ""
+from stoker.core.stack import Plan, Resource, Stack, StackEvent
 
 
 def stack_of(entry: dict[str, Any], project: str) -> Stack:
@@ -52,9 +38,9 @@ def resource_of(entry: dict[str, Any]) -> Resource:
     )
 
 
-def event_of(entry: dict[str, Any]) -> Event:
+def event_of(entry: dict[str, Any]) -> StackEvent:
     """Return one event."""
-    return Event(
+    return StackEvent(
         _text(entry["id"]),
         _time(entry.get("event_time")),
         str(entry.get("resource_name") or ""),

@@ -33,7 +33,7 @@ def describe(vm: VirtualMachine, events: Sequence[Event], now: datetime) -> Tree
     if seen.verdict is not Verdict.READY:
         _trouble(tree, vm)
     _asked(tree, vm, now)
-    _stack(tree, vm)
+    _stack(tree, vm, now)
     _operation(tree, vm)
     _conditions(tree, vm, now)
     _events(tree, events, now)
@@ -71,7 +71,7 @@ def _asked(tree: Tree, vm: VirtualMachine, now: datetime) -> None:
             _line(asked, label, str(value))
 
 
-def _stack(tree: Tree, vm: VirtualMachine) -> None:
+def _stack(tree: Tree, vm: VirtualMachine, now: datetime) -> None:
     """Draw the stack and what is in it."""
     status, spec, stack = vm.status, vm.spec, vm.status.stack
     if stack is None:
@@ -83,6 +83,7 @@ def _stack(tree: Tree, vm: VirtualMachine) -> None:
     if stack.status_reason and "FAILED" in (stack.status or ""):
         _line(branch, "Heat says", stack.status_reason, "red")
     applied = status.applied_generation == vm.metadata.generation  # else the stack is not what the spec asks for
+    _done(branch, vm, now)
     if status.server_id:
         server = _line(branch, "server", f"{status.server_id} {status.power_state or ''}".strip())
         if applied:
@@ -97,6 +98,17 @@ def _stack(tree: Tree, vm: VirtualMachine) -> None:
     sizes = {one.name: f", {one.size_gib} GiB{f', {one.type}' if one.type else ''}" for one in spec.volumes if applied}
     for volume in filter(None, status.volume_slots):
         _line(branch, "volume", f"{volume}{sizes.get(volume, '')}")
+
+
+def _done(branch: Tree, vm: VirtualMachine, now: datetime) -> None:
+    """Say what Heat did until a failure."""
+    if not vm.status.events:
+        return
+    done = branch.add(Text("what Heat did last", style="cyan"))
+    for event in vm.status.events:
+        why = f": {event.reason}" if event.reason else ""
+        when = f"{age(event.time, now)} ago " if event.time else ""
+        done.add(Text(clean(f"{when}{event.resource} {event.status}{why}"), "red" if "FAILED" in event.status else ""))
 
 
 def _operation(tree: Tree, vm: VirtualMachine) -> None:

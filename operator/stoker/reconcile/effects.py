@@ -12,6 +12,7 @@ from typing import assert_never
 from stoker import metrics
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
+from stoker.api.virtualmachine import EVENTS
 from stoker.core.actions import (
     AdoptStack,
     Claim,
@@ -28,6 +29,7 @@ from stoker.core.actions import (
     Nothing,
     PowerServer,
     PreviewUpdate,
+    ReadEvents,
     ReadOutputs,
     Release,
     Retain,
@@ -38,7 +40,7 @@ from stoker.core.asked import retry_value
 from stoker.core.audit import Record
 from stoker.core.faults import Fault, Retry
 from stoker.core.inputs import Inputs
-from stoker.core.stack import Candidate, Plan, Preview, Resources
+from stoker.core.stack import Candidate, Plan, Preview, Resources, Stack, StackEvent, StackEvents
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from stoker.kube.client import KubeError
 from stoker.kube.marks import Marks
@@ -88,7 +90,15 @@ class Effects:
                     memory.claimable = False
                     return
                 metrics.observe_write(type(action).__name__.lower())
-            case LookByName() | LookById() | LookToAdopt() | LookAtResources() | ReadOutputs() | PreviewUpdate():
+            case (
+                LookByName()
+                | LookById()
+                | LookToAdopt()
+                | LookAtResources()
+                | ReadEvents()
+                | ReadOutputs()
+                | PreviewUpdate()
+            ):
                 assert runtime is not None, "the core looks only where a tenant is known"
                 await self._look(world, action, memory, runtime)
             case (
@@ -134,7 +144,7 @@ class Effects:
     async def _look(
         self,
         world: World,
-        action: LookByName | LookById | LookToAdopt | LookAtResources | ReadOutputs | PreviewUpdate,
+        action: LookByName | LookById | LookToAdopt | LookAtResources | ReadEvents | ReadOutputs | PreviewUpdate,
         memory: VmMemory,
         runtime: TenantRuntime,
     ) -> None:
@@ -147,6 +157,8 @@ class Effects:
                 memory.probe = await runtime.call("probe", lambda project: project.heat.probe(name, stack_id))
             case LookAtResources(stack_id):
                 memory.resources = await self._resources(world.name_of(stack_id), stack_id, runtime)
+            case ReadEvents(stack):
+                memory.events = StackEvents(stack, await self._events(stack, runtime))
             case LookToAdopt(stack_id):
                 memory.candidate = await self._candidate(stack_id, runtime)
             case ReadOutputs(stack_id):
@@ -165,6 +177,15 @@ class Effects:
                 one = replace(one, gone=gone)  # noqa: PLW2901 -- the same resource, looked at
             seen.append(one)
         return Resources(started, stack_id, tuple(seen))
+
+    async def _events(self, stack: Stack, runtime: TenantRuntime) -> tuple[StackEvent, ...]:
+        """Read them; a refusal holds up nothing: they are for people only."""
+        try:
+            return await runtime.call("events", lambda project: project.heat.events(stack.name, stack.id, EVENTS))
+        except CloudError as error:
+            if error.fault.policy.retry is Retry.BACKOFF:
+                raise
+            return ()
 
     async def _candidate(self, stack_id: str, runtime: TenantRuntime) -> Candidate:
         """Look at the stack, and at its outputs when it is complete."""

@@ -85,6 +85,7 @@ class Gatherer:
             outputs=outputs,
             server=server,
             resources=memory.resources,
+            events=memory.events,
             preview=memory.preview,
             candidate=memory.candidate,
             claimant=self._claimant(vm),

@@ -15,7 +15,7 @@ from stoker.api.virtualmachine import VirtualMachine
 from stoker.core.asked import ADOPT
 from stoker.core.identity import FINALIZER, ID_ANNOTATION
 from stoker.core.limits import Turn
-from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources
+from stoker.core.stack import Candidate, Listing, Outputs, Preview, Probe, Resources, StackEvents
 from stoker.core.world import Held
 from stoker.reconcile.queue import Key
 
@@ -54,6 +54,7 @@ class VmMemory:
 
     preview: Preview | None = None
     resources: Resources | None = None
+    events: StackEvents | None = None
     candidate: Candidate | None = None
     asked: Asked | None = None
     claimable: bool = True
