@@ -50,9 +50,9 @@ def recorded(action: Action, seen: World | None = None) -> Record | None:
 
 
 def test_a_create_is_recorded_with_operation_attempt_template_and_the_hash_of_its_inputs() -> None:
-    assert recorded(CreateStack(CREATE, 2, INPUTS)) == Record(
+    assert recorded(CreateStack(CREATE, 2, INPUTS), world(vm(spec={"plan": "gold"}))) == Record(
         kind=Kind.INTENT, action="CreateStack", time="t", holder="replica-1_0a0b", epoch=3, reason="Deleting",
-        requested_by="unknown", project="project", namespace="team-a", vm="web-1", vm_id=UID, generation=1,
+        requested_by="unknown", project="project", namespace="team-a", vm="web-1", vm_id=UID, generation=1, plan="gold",
         operation=CREATE, attempt=2, template_version="ubuntu-basic@v1", inputs_hash=INPUTS.hash,
     )  # fmt: skip
 

@@ -110,7 +110,7 @@ class VirtualMachineSpec(Model):
             min_length=1,
             max_length=63,
             pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-            description="What the VM is billed as: a label of the usage metric. It changes nothing in the cloud.",
+            description="What the VM is billed as: in the usage metric and the audit. It changes nothing in the cloud.",
         ),
     ] = "standard"
     allow_replace: Annotated[

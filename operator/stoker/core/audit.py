@@ -83,6 +83,9 @@ class Record:
     generation: int = 0
     """The generation of the VM's spec that was acted on."""
 
+    plan: str = ""
+    """The VM's business plan, which is never sent to OpenStack."""
+
     operation: str = ""
     attempt: int = 0
     stack_id: str = ""

@@ -85,6 +85,7 @@ def intent(world: World, decision: Decision, *, holder: str, epoch: int, time: s
         vm=world.identity.name,
         vm_id=world.identity.id,
         generation=world.generation,
+        plan=world.vm.spec.plan,
         operation=_operation(world),
         template_version=(kept.template_version if kept else None) or "",
         inputs_hash=(kept.inputs_hash if kept else None) or "",
