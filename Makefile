@@ -68,6 +68,11 @@ test: setup helm ## Run all tests, on a real API server and a real OpenStack
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --include='*/stoker/core/*' --fail-under=100
 
+.PHONY: gitops
+gitops: setup ## Have the real Argo CD and Flux sync VMs from Git; their first build takes 6 minutes of processor time each
+	$(ENV) up kubernetes
+	$(BIN)/pytest tests/controllers $(ARGS)
+
 .PHONY: conformance
 conformance: setup ## Hold the OpenStack simulator and the real OpenStack to one contract
 	$(ENV) up

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -90,22 +91,31 @@ def apply(settings: LocalSettings, objects: list[dict[str, Any]]) -> None:
     kubectl(settings, "apply", "--server-side", "--force-conflicts", "-f", "-", text=yaml.safe_dump_all(objects))
 
 
+def kinds(settings: LocalSettings, files: Iterable[Path]) -> None:
+    """Apply CRDs, and wait until their kinds are served."""
+    named = [f"--filename={file}" for file in files]
+    kubectl(settings, "apply", "--server-side", "--force-conflicts", *named)
+    for sign in (
+        "jsonpath={.status.conditions}",
+        "condition=Established",
+    ):  # without conditions the second fails at once
+        kubectl(settings, "wait", f"--for={sign}", "--timeout=60s", *named)
+
+
+def install(settings: LocalSettings) -> None:
+    """Bring the CRDs and the templates."""
+    kinds(settings, sorted((REPOSITORY / "crds").glob("*.yaml")))
+    # A released version never changes; here it may not be released yet, so whoever edits it is not stopped.
+    kubectl(settings, "delete", "osvmt", "--all", "--ignore-not-found")
+    apply(settings, templates())
+
+
 def main() -> int:
     """Onboard both teams."""
     settings = LocalSettings.load()
-    crds = [str(Path(file)) for file in sorted((REPOSITORY / "crds").glob("*.yaml"))]
-    kubectl(settings, "apply", "--server-side", "--force-conflicts", *(part for file in crds for part in ("-f", file)))
-    kubectl(
-        settings,
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        *(part for file in crds for part in ("-f", file)),
-    )
-    # A released version never changes; here it may not be released yet, so whoever edits it is not stopped.
-    kubectl(settings, "delete", "osvmt", "--all", "--ignore-not-found")
+    install(settings)
     teams = projects(settings)
-    objects = [*templates(), cloud(settings)]
+    objects = [cloud(settings)]
     for team in TEAMS:
         objects += tenant(team, teams[team]["project_id"], application_credential(teams[team]), [team])
     apply(settings, objects)

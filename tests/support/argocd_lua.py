@@ -1,6 +1,6 @@
 """Lua scripts as Argo CD runs them: Lua 5.1, `base` and `table`, and of `os` the date alone, which always is `WHEN`.
 
-The real one is gopher-lua behind argo-cd's util/lua.
+The real one is gopher-lua behind argo-cd's util/lua; `make gitops` runs the same scripts in it.
 """
 
 from __future__ import annotations

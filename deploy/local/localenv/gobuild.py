@@ -31,6 +31,8 @@ PACKAGES = {
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
     "kstatus": ".",
     "helm": "helm.sh/helm/v4/cmd/helm",
+    "argocd": ".",
+    "flux": "github.com/fluxcd/kustomize-controller",
 }
 """Program → the Go package of its `main`."""
 
