@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -21,13 +20,13 @@ import pytest
 import yaml
 
 import onboard
-from localenv import kubernetes
-from localenv.access import Access
 from localenv.settings import HOST, LocalSettings
 from operator_run import environment as operator_environment
 from simulator.local import Simulator
 from support.chart import CHART, MUTATES, Helm, Object, RefusedError
 from support.cluster import wait_until
+from support.fresh import free_ports, fresh_kubernetes
+from support.kubelet import environment, log_in
 from support.operator import OperatorProcess
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
 
@@ -43,28 +42,11 @@ RESTRICTED: Object = {
 """The operator's namespace as docs/install.md makes it: a pod that may do more is refused there."""
 
 
-def free_ports(*names: str) -> dict[str, int]:
-    """Return a port for each name that nobody listened on just now."""
-    sockets = [socket.socket() for _ in names]
-    for probe in sockets:
-        probe.bind((HOST, 0))
-    ports = {name: int(probe.getsockname()[1]) for name, probe in zip(names, sockets, strict=True)}
-    for probe in sockets:
-        probe.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSettings]:
     """An API server of its own, with nothing of Stoker in it."""
-    ours = LocalSettings.load()
-    ports = {**ours.ports, **free_ports("ETCD", "ETCD_PEER", "KUBERNETES", "CONTROLLER_MANAGER")}
-    settings = replace(ours, state=tmp_path_factory.mktemp("cluster"), ports=ports)
-    try:
-        kubernetes.start(settings)
+    with fresh_kubernetes(tmp_path_factory.mktemp("cluster")) as settings:
         yield settings
-    finally:
-        kubernetes.down(settings)
 
 
 @dataclass
@@ -101,13 +83,7 @@ class Release:
     def environment(self, port: int) -> dict[str, str]:
         """Return the environment of the first pod of the StatefulSet; only what a pod has to itself is this machine's."""
         (container,) = self.get("statefulset", "stoker", "-n", NAMESPACE)["spec"]["template"]["spec"]["containers"]
-        fields = {"metadata.namespace": NAMESPACE, "metadata.name": f"stoker-{len(self.operators)}"}
-        given = {
-            item["name"]: item.get("value") or fields[item["valueFrom"]["fieldRef"]["fieldPath"]]
-            for item in container["env"]
-        }
-        folder = self.folder / fields["metadata.name"]
-        return {**given, "STOKER_AUDIT_DIR": str(folder), "STOKER_HEALTH_PORT": str(port), "STOKER_BIND_ADDRESS": HOST}
+        return environment(container, f"stoker-{len(self.operators)}", self.folder, port)
 
     def pod(self) -> Object:
         """Return the StatefulSet's pod, which no controller makes here."""
@@ -119,9 +95,7 @@ class Release:
 
     def start(self) -> int:
         """Start one more replica as the chart's service account; return the port of its probes."""
-        access = Access(self.settings)
-        kubectl = kubernetes.Kubectl(self.settings.state / "bin" / "kubectl", access)
-        kubernetes.write_operator_kubeconfig(access, kubectl)
+        log_in(self.settings)
         port = free_ports("health")["health"]
         quick = {"STOKER_METRICS_PORT": "0", "STOKER_POLL_SECONDS": "0.5", "STOKER_REST_SECONDS": "3"}
         log = str(self.folder / "operator.log")
@@ -131,9 +105,9 @@ class Release:
 
     def check(self) -> str:
         """Return what `helm test` would print: `stoker check` as the service account."""
-        environment = {**operator_environment(self.settings), **self.environment(0)}
+        own = {**operator_environment(self.settings), **self.environment(0)}
         command = [sys.executable, "-m", "stoker", "check"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
+        return subprocess.run(command, env=own, capture_output=True, text=True, check=False).stdout
 
     def stop(self) -> None:
         """Stop the replicas, as their pods would be; each must end by itself."""
