@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return clean(settings, halves)
     succeeded = run_halves(options.command, halves, settings)
     if options.command in ("up", "reset"):
-        write_environment(settings)
+        write_environment(settings.second() if options.half == SECOND else settings)
     return 0 if succeeded else 1
 
 
@@ -97,7 +97,7 @@ def share_openstack(settings: LocalSettings, second: LocalSettings) -> LocalSett
     """Let a second environment see the first one's OpenStack: its clouds, its state, its processes and access logs."""
     services = [name.lower().replace("_", "-") for name in PORTS if name not in KUBERNETES_PORTS]
     of_services = [name for service in services for name in (f"pid/{service}.json", f"log/access-{service}.jsonl")]
-    for name in ("clouds.yaml", "openstack", *of_services):
+    for name in ("clouds.yaml", "openstack", "bin/openstack", *of_services):
         link = second.state / name
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():

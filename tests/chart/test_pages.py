@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,11 @@ from support.fresh import fresh_kubernetes
 from support.kubelet import Kubelet
 
 INSTALL = blocks(REPOSITORY / "docs" / "install.md")
+OWN = [
+    block
+    for block in blocks(REPOSITORY / "README.md")
+    if block.section in ("Run it against your own cluster and cloud", "Your first VM")
+]
 
 
 def sections(*names: str) -> list[Block]:
@@ -25,6 +33,7 @@ def sections(*names: str) -> list[Block]:
 
 WITH_HELM = ("2. The release", "3. A cloud, a tenant, a VM", "Upgrade", "Roll back", "Uninstall")
 WITHOUT_HELM = ("Without Helm",)
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1heWJlIHRoaXMgaXMgYSBrZXksIG1heWJlIG5vdC4 me"
 
 
 @pytest.fixture
@@ -38,12 +47,14 @@ def terminal(fresh: LocalSettings, simulator: Simulator, helm: Helm, tmp_path: P
     """A terminal of the admin's, in a checkout; the cloud and the project are those of the simulator."""
     made = simulator.project("team-a")
     programs = path_of(fresh.state / "bin", helm.program.parent, Path(sys.executable).parent)
-    environment = {"PATH": programs, "KUBECONFIG": str(fresh.state / "kubeconfig"), "HOME": str(tmp_path)}
+    environment = {**os.environ, "PATH": programs, "KUBECONFIG": str(fresh.state / "kubeconfig")}
     own = {
         "application_credential_id=…": f"application_credential_id={made['application_credential_id']}",
         "application_credential_secret=…": f"application_credential_secret={made['application_credential_secret']}",
         "https://keystone.example.org/v3": simulator.auth_url,
         "0123456789abcdef0123456789abcdef": made["project_id"],
+        "ssh-ed25519 AAAA… me": KEY,
+        "\nstoker run": "\nstoker run >operator.log 2>&1 &\necho $! >operator.pid",  # in its own terminal it stays in front
     }
     return Shell(checkout(REPOSITORY, tmp_path / "checkout"), environment, own)
 
@@ -72,3 +83,16 @@ def test_without_helm_the_same_is_there(terminal: Shell, fresh: LocalSettings, t
     with Kubelet(fresh, tmp_path):
         for block in (*sections(*WITHOUT_HELM), *sections("3. A cloud, a tenant, a VM")):
             terminal.run(block)
+
+
+@pytest.mark.kubernetes
+def test_the_readme_leads_from_a_checkout_to_a_vm_on_ones_own_cluster(terminal: Shell, tmp_path: Path) -> None:
+    terminal.environment |= {"STOKER_METRICS_PORT": "0", "STOKER_HEALTH_PORT": "0", "STOKER_AUDIT_DIR": str(tmp_path)}
+    assert [block.where for block in OWN if block.excuse] == []
+    try:
+        said = [(replace(terminal) if "stoker run" in block.text else terminal).run(block) for block in OWN]
+    finally:
+        if (file := terminal.folder / "operator.pid").exists():
+            os.kill(int(file.read_text()), signal.SIGTERM)
+    assert "all is well" in said[2]
+    assert "web-1 condition met" in said[3]
