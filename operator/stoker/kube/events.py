@@ -1,10 +1,13 @@
-"""Kubernetes Events for what a person would want in `kubectl describe`, each said once."""
+"""Kubernetes Events for what a person would want in `kubectl describe`.
+
+What goes on is said once. What happens again after something else, as the second stop of a VM, is said again.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +20,10 @@ from stoker.kube.client import KubeClient, KubeError
 log = logging.getLogger(__name__)
 
 REPEAT = 3600.0
-"""How long the same event of the same object is not said again, seconds: the API server's own event TTL."""
+"""How long the newest event of an object is not said again, seconds: the API server's own event TTL."""
+
+FLAP = 60.0
+"""The same for one that something else came after: what goes back and forth is said once a minute each."""
 
 REMEMBERED = 10_000
 """Events remembered for that; past it the memory is emptied, and the worst is one repetition."""
@@ -42,15 +48,20 @@ NOTABLE = {
 }
 
 
+Said = tuple[str, str, str]
+"""UID, reason and message."""
+
+
 class Events:
     """Posts events for decisions that a person would want to know of."""
 
-    def __init__(self, kube: KubeClient, holder: str) -> None:
-        self._kube, self._holder = kube, holder
-        self._said: dict[tuple[str, str, str], float] = {}
+    def __init__(self, kube: KubeClient, holder: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kube, self._holder, self._clock = kube, holder, clock
+        self._said: dict[Said, float] = {}
+        self._newest: dict[str, Said] = {}
 
     async def tell(self, vm: VirtualMachine, decision: Decision) -> None:
-        """Post an event for the decision, unless it is not notable or was said within the hour; never fails."""
+        """Post an event for the decision, unless it is not notable or no news; never fails."""
         if decision.fault is None and decision.reason not in NOTABLE:
             return
         reason, metadata = decision.reason.value, vm.metadata
@@ -63,12 +74,14 @@ class Events:
         await self._say(*where, "Warning", "NotUnderstood", message)
 
     async def _say(self, namespace: str, name: str, uid: str, kind: str, reason: str, message: str) -> None:
-        key, now = (uid, reason, message), time.monotonic()
-        if now - self._said.get(key, -REPEAT) < REPEAT:
+        said, now = (uid, reason, message), self._clock()
+        pause = REPEAT if self._newest.get(uid) == said else FLAP
+        if now - self._said.get(said, -REPEAT) < pause:
             return
         if len(self._said) >= REMEMBERED:
             self._said.clear()
-        self._said[key] = now
+            self._newest.clear()
+        self._said[said], self._newest[uid] = now, said
         involved = {
             "apiVersion": API_VERSION,
             "kind": "VirtualMachine",
