@@ -69,7 +69,8 @@ class Operator:
         gatherer = Gatherer(kube, objects, self._cache, self.directory, cluster, timing, self._quota)
         minutes, marks = settings.stack_timeout_minutes, Marks(kube, settings.namespace, leader.holder)
         effects = Effects(objects, self._cache, leader.check, lambda: leader.epoch, minutes, trail, marks)
-        self._reconciler = Reconciler(self._cache, self.queue, gatherer, effects, objects, Events(kube, leader.holder))
+        events = Events(kube, leader.holder)
+        self._reconciler = Reconciler(self._cache, self.queue, gatherer, effects, objects, events, leader.check)
         self._sweeper = make_sweeper(
             kube, objects, marks, self._cache, self.queue, trail, cluster=cluster, holder=leader.holder,
             grace=settings.orphan_grace_seconds, ttl=settings.operation_ttl_seconds,

@@ -58,7 +58,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.watched: dict[str, Watched] = {}
-        self._died = asyncio.Event()
+        self._over, self._goes_on = asyncio.Event(), False
 
     def watch(self, vm: str, point: Point | None = None) -> None:
         """Number the VM's calls from now on, and hold the one at the point."""
@@ -66,8 +66,16 @@ class Gate:
 
     def drop(self) -> None:
         """Hang up on what is held: whoever sent it is dead."""
-        self._died.set()
-        self._died = asyncio.Event()
+        self._end(goes_on=False)
+
+    def let(self) -> None:
+        """Let what is held go on, as if nothing had been."""
+        self._end(goes_on=True)
+
+    def _end(self, *, goes_on: bool) -> None:
+        self._goes_on = goes_on
+        self._over.set()
+        self._over = asyncio.Event()
         for seen in self.watched.values():
             seen.point = None
 
@@ -88,19 +96,24 @@ class Gate:
         seen.asked.append(call)
         point = seen.point
         here = point is not None and (point.call, point.number) == (call, seen.asked.count(call))
-        if here and point is not None and not point.after:
-            return await self._hold(seen, request)
+        if here and point is not None and not point.after and (hung_up := await self._hold(seen, request)):
+            return hung_up
         answer = await handler(request)
         if answer.status < 300:
             seen.done.append(call)
-        return await self._hold(seen, request) if here else answer
+        if here and point is not None and point.after and (hung_up := await self._hold(seen, request)):
+            return hung_up
+        return answer
 
-    async def _hold(self, seen: Watched, request: web.Request) -> web.StreamResponse:
+    async def _hold(self, seen: Watched, request: web.Request) -> web.StreamResponse | None:
+        """Wait until that is over; return an answer for nobody unless it goes on."""
         seen.held = True
         try:
-            await self._died.wait()
+            await self._over.wait()
         finally:
             seen.held = False
+        if self._goes_on:
+            return None
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=500)  # written to nobody

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -61,13 +62,14 @@ ACTS = {
 
 
 class Reconciler:
-    """Runs passes for the keys of the queue."""
+    """Runs passes for the keys of the queue. `may_act` raises when the lease no longer allows a write."""
 
     def __init__(
-        self, cache: VmCache, queue: WorkQueue, gatherer: Gatherer, effects: Effects, objects: Objects, events: Events
-    ) -> None:
+        self, cache: VmCache, queue: WorkQueue, gatherer: Gatherer, effects: Effects, objects: Objects, events: Events,
+        may_act: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._cache, self._queue, self._gatherer = cache, queue, gatherer
-        self._effects, self._objects, self._events = effects, objects, events
+        self._effects, self._objects, self._events, self._may_act = effects, objects, events, may_act
 
     async def work(self) -> None:
         """Take keys and run them, for ever. One poisoned VM never stops the others."""
@@ -159,6 +161,7 @@ class Reconciler:
             return
         vm = world.vm
         stored = self._cache.objects[vm.metadata.namespace, vm.metadata.name].get("status") or {}
+        self._may_act()  # what a process knew before it slept through its lease must not replace what the next one found
         written = await self._objects.report(vm, stored, derive(world, decision))
         if written is None:
             return
