@@ -291,7 +291,7 @@ async def test_a_vm_says_that_the_audit_cannot_be_written_and_goes_on_when_it_ca
     queue, events = WorkQueue(), Events(acting.kube, "holder")
     quota = QuotaService(acting.kube, acting.cache, queue, directory, lambda: None)
     gatherer = Gatherer(acting.kube, acting.objects, acting.cache, directory, "cluster", Timing(), quota)
-    reconciler = Reconciler(acting.cache, queue, gatherer, acting.effects, acting.objects, events)
+    reconciler = Reconciler(acting.cache, queue, gatherer, acting.effects, acting.objects, events, acting.check)
 
     await reconciler.run(key)
 
