@@ -13,8 +13,8 @@ import os
 import sys
 
 import onboard
-from benchmark import real, settled, simulated
-from benchmark.figures import RESTART, RUNS, Column, missed, table
+from benchmark import failover, real, settled, simulated
+from benchmark.figures import FAILOVER, RESTART, RUNS, Column, missed, table
 from localenv.process import say
 from localenv.settings import LocalSettings
 
@@ -31,6 +31,7 @@ def arguments() -> argparse.Namespace:
         "--settled", type=int, default=10_000, help="VMs of the restart; 0: none (default: %(default)s)"
     )
     parser.add_argument("--projects", type=int, default=10, help="their projects (default: %(default)s)")
+    parser.add_argument("--failovers", type=int, default=5, help="kills, and clean stops; default: %(default)s")
     return parser.parse_args()
 
 
@@ -38,6 +39,7 @@ async def measure(settings: LocalSettings, options: argparse.Namespace) -> int:
     """Measure what was asked for, and print it."""
     runs: list[Column] = []
     restarts: list[Column] = []
+    failovers: list[Column] = []
     if options.where != "simulator":
         onboard.main()
         runs += await real.rounds(settings, options.real_vms, options.rounds)
@@ -47,11 +49,15 @@ async def measure(settings: LocalSettings, options: argparse.Namespace) -> int:
             runs += await simulated.bursts(settings, options.vms, options.rest)
         if options.settled:
             restarts.append(await settled.restart(settings, options.settled, options.projects))
-    for rows, columns in ((RUNS, runs), (RESTART, restarts)):
+        if options.failovers:
+            failovers += await failover.rounds(settings, options.failovers)
+    measured = ((RUNS, runs), (RESTART, restarts), (FAILOVER, failovers))
+    for rows, columns in measured:
         if columns:
             print(f"\n{table(rows, columns)}")
-    for sentence in missed(RUNS, runs) + missed(RESTART, restarts):
-        print(f"missed: {sentence}")
+    for rows, columns in measured:
+        for sentence in missed(rows, columns):
+            print(f"missed: {sentence}")
     return 0
 
 

@@ -118,30 +118,36 @@ class Operator:
         if runtime and runtime.project and not runtime.fault:
             await self._sweeper.sweep(runtime, self.directory.runtimes.keys())
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop or the lease is lost."""
+    async def run(self, stop: asyncio.Event, working: Callable[[], None]) -> None:
+        """Work until told to stop or the lease is lost; `working` is called once everything runs.
+
+        The lease is given up as soon as nothing of ours acts any more: kopf ends seconds later, and does nothing then.
+        """
         for plural in handlers.WATCHED:
             for raw in (await self._kube.list(path(plural)))[0]:
                 self.saw(plural, raw, deleted=False)
+        watch = asyncio.create_task(self._watch(stop), name="kopf")
         jobs = [
             asyncio.create_task(self.directory.run(), name="directory"),
             asyncio.create_task(self._leader.keep(), name="lease"),
-            asyncio.create_task(self._watch(stop), name="kopf"),
             asyncio.create_task(census.keep(self._cache, self.queue, self.directory), name="census"),
             asyncio.create_task(self._trail.keep(), name="audit"),
         ]
         await self.directory.ready.wait()
         jobs += [asyncio.create_task(self._reconciler.work(), name=f"worker-{n}") for n in range(self.settings.workers)]
+        working()
         ending = asyncio.create_task(stop.wait(), name="stop")
-        done, _ = await asyncio.wait([*jobs, ending], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([*jobs, watch, ending], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping", extra={"because": ", ".join(sorted(task.get_name() for task in done))})
         stop.set()
-        for task in [*jobs[:2], *jobs[3:], ending]:
+        for task in (*jobs, ending):
             task.cancel()
         outcomes = await asyncio.gather(*jobs, ending, return_exceptions=True)
         await self._quota.stop()
         for runtime in self.directory.runtimes.values():
             await runtime.stop()
+        await self._leader.release()
+        outcomes += await asyncio.gather(watch, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
@@ -232,9 +238,10 @@ def _files(where: object, data: object) -> Path | None:
 
 
 async def run(
-    settings: Settings, access: Access, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None, cluster: str = ""
+    settings: Settings, access: Access, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None,
+    working: Callable[[], None] = lambda: None, cluster: str = "",
 ) -> None:  # fmt: skip
-    """Be a candidate, lead, work, and give the lease up at the end. `cluster` is its identity, for tests of two."""
+    """Be a candidate (`ready` when it leads, `working` when all runs); `cluster` is its identity, for tests of two."""
     where = settings.bind_address, settings.health_port
     async with serving(*where) as health, open_session(access) as session:
         kube = KubeClient(session, access.server, user_agent=f"stoker/{__version__}")
@@ -260,7 +267,7 @@ async def run(
         try:
             operator = Operator(settings, access, kube, cluster, leader, connector, trail)
             ready()
-            await operator.run(stop)
+            await operator.run(stop, working)
         finally:
             metrics.LEADER.set(0)
             health.state = State.STOPPING
@@ -277,9 +284,13 @@ def main(settings: Settings, access: Access) -> int:
 
     async def until_signalled() -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):  # kopf takes these over once it runs, to the same end
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await run(settings, access, stop)
+
+        def listen() -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+        listen()  # and again: kopf takes the signals when it starts, and then waits five seconds for our tasks to end
+        await run(settings, access, stop, working=listen)
 
     try:
         asyncio.run(until_signalled())

@@ -6,6 +6,7 @@ places them, between the calls as well, while real services take their own time:
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from pathlib import Path
@@ -81,11 +82,17 @@ def test_of_two_operators_one_acts(cluster: Cluster, onboarded: LocalSettings, t
 
 
 def test_a_stopped_operator_gives_its_lease_up(cluster: Cluster, onboarded: LocalSettings, tmp_path: Path) -> None:
-    operator = OperatorProcess(onboarded, str(tmp_path / "operator.log"), STOKER_IDENTITY="leaver")
+    log = tmp_path / "operator.log"
+    operator = OperatorProcess(onboarded, str(log), STOKER_IDENTITY="leaver")
     operator.start()
     holder = ("get", "lease", "stoker", "-n", "stoker-system", "-o", "jsonpath={.spec.holderIdentity}")
     wait_until("the lease", lambda: cluster.kubectl(*holder).startswith("leaver_"))
+    cluster.create()
+    cluster.wait_active("web-1")
 
     assert operator.stop() == 0
 
     assert cluster.kubectl(*holder) == ""
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    (because,) = [one["because"] for one in told if one["message"] == "stopping"]
+    assert because == "stop", "kopf ended our tasks first, which takes it five seconds"

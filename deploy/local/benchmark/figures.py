@@ -54,6 +54,14 @@ RESTART: dict[str, Row] = {
 }
 """Of a process that starts over VMs that are all settled."""
 
+FAILOVER: dict[str, Row] = {
+    "killed_lease": Row("kill -9 to the other holding the Lease, s"),
+    "killed_effect": Row("kill -9 to the other's first create, s", 20.0),
+    "stopped_lease": Row("SIGTERM to the other holding the Lease, s"),
+    "stopped_effect": Row("SIGTERM to the other's first create, s", 2.0),
+}
+"""Of two processes, of which the one that leads ends; the VM is applied at that moment."""
+
 
 def table(rows: Mapping[str, Row], columns: Iterable[Column]) -> str:
     """Return a table with a column for each run, and what misses its bound marked with an exclamation mark."""

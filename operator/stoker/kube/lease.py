@@ -24,7 +24,7 @@ DURATION = 15.0
 RENEW = 5.0
 """Pause between renewals, seconds."""
 
-RETRY = 2.0
+RETRY = 1.0
 """Pause between tries to get the lease, seconds."""
 
 MARGIN = 3.0
