@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 NOT_REPLAYED = re.compile(r"<!-- not replayed: (.+?) -->\s*$")
 """What stands above a block that no test runs, with the reason. A reader of the page does not see it."""
+
+FENCE = re.compile(r"\s*```(?P<kind>\w*)")
+SHELLS = {"sh", "bash", "shell", "console"}
 
 PATIENCE = 300
 """Longest time a block may take, seconds: it bounds a test that fails."""
@@ -30,23 +34,31 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """Return the blocks of a page that are marked as shell."""
+    """Return the blocks of a page that are marked as shell.
+
+    Raises ValueError for one that is written in a way that would not be seen: `console`, `bash`, or indented.
+    """
     found, section, above = [], "", ""
     lines = iter(enumerate(page.read_text().splitlines(), 1))
     for number, line in lines:
-        if line.startswith("#"):
+        if fence := FENCE.match(line):
+            if line != "```sh" and fence["kind"] in SHELLS:
+                raise ValueError(f"{page.name}:{number}: {line!r} is a block of shell; write ```sh at the line's begin")
+            text = _until_closed(lines)
+            if line == "```sh":
+                excuse = NOT_REPLAYED.search(above)
+                found.append(Block(f"{page.name}:{number}", section, "\n".join(text), excuse[1] if excuse else ""))
+            above = ""
+        elif line.startswith("#"):
             section = line.lstrip("# ")
-        if line == "```sh":
-            text = []
-            for _, inner in lines:
-                if inner == "```":
-                    break
-                text.append(inner)
-            excuse = NOT_REPLAYED.search(above)
-            found.append(Block(f"{page.name}:{number}", section, "\n".join(text), excuse[1] if excuse else ""))
         elif line:
             above = line
     return found
+
+
+def _until_closed(lines: Iterator[tuple[int, str]]) -> list[str]:
+    """Return the lines of a block, and take its end."""
+    return [line for _, line in takewhile(lambda each: each[1].strip() != "```", lines)]
 
 
 @dataclass
