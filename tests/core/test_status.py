@@ -70,9 +70,24 @@ def test_what_heat_did_until_a_failure_is_shown_until_all_is_well() -> None:
 
     restarted, _ = passed(world(vm(events=failed.events), operations=(accepted,), events=None))
     assert restarted.events == failed.events
-    done = operation(state="Succeeded", outcome="Accepted", stack_id="s1")
-    well, _ = passed(world(active(events=failed.events), stack(), operations=(done,), events=StackEvents(broken, TOLD)))
-    assert well.events == ()
+    removed, _ = passed(world(vm(), operations=(accepted,), events=StackEvents(broken, TOLD)))
+    assert removed.events == failed.events, "the failed stack was removed before anything was said"
+    again, _ = passed(
+        world(vm(), stack("CREATE_IN_PROGRESS", id="s2"), operations=(accepted,), events=StackEvents(broken, TOLD))
+    )
+    assert again.events == (), "those of another stack tell nothing of this one"
+
+
+def test_what_heat_did_before_all_was_well_is_not_shown_of_the_next_edit() -> None:
+    broken, done = stack("CREATE_FAILED"), operation(state="Succeeded", outcome="Accepted", stack_id="s1")
+    told = StackEvents(broken, TOLD)
+    shown = passed(world(vm(), broken, operations=(operation(outcome="Accepted", stack_id="s1"),), events=told))[
+        0
+    ].events
+    well, _ = passed(world(active(events=shown), stack(), operations=(done,), events=told))
+    assert (len(shown), well.events) == (10, ())
+    later, _ = passed(world(active(events=well.events), stack("UPDATE_IN_PROGRESS"), operations=(done,), events=told))
+    assert later.events == ()
 
 
 def test_a_second_pass_changes_nothing() -> None:

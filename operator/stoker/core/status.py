@@ -229,11 +229,13 @@ def _events(world: World, decision: Decision) -> tuple[StackEvent, ...]:
     """Return what Heat did until the last failure, which is of interest until all is well."""
     if decision.outlook is Outlook.SETTLED:
         return ()
-    if world.events is None:
+    told, stack = world.events, world.kept
+    # What was read of another stack, or before this one came to something else, is of a failure that is over.
+    if told is None or (told.stack != stack if stack else told.stack.id != world.recorded_id):
         return world.vm.status.events
     return tuple(
         StackEvent(time=one.time, resource=one.resource[:255], status=one.status[:64], reason=one.reason or None)
-        for one in world.events.events[:EVENTS]
+        for one in told.events[:EVENTS]
     )
 
 
