@@ -121,7 +121,7 @@ class Operator:
     async def run(self, stop: asyncio.Event, working: Callable[[], None]) -> None:
         """Work until told to stop or the lease is lost; `working` is called once everything runs.
 
-        The lease is given up as soon as nothing of ours acts any more: kopf ends seconds later, and does nothing then.
+        The lease is given up once no task of ours runs any more: a call under way is its claim's, and kopf ends later.
         """
         for plural in handlers.WATCHED:
             for raw in (await self._kube.list(path(plural)))[0]:

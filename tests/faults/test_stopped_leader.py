@@ -1,51 +1,83 @@
-"""A leader that is stopped with its claim in hand, sleeps through its Lease, and wakes beside the next one."""
+"""A leader that is stopped just before it would create a stack, sleeps through its Lease, and wakes beside the next one."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import signal
 import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from localenv.settings import LocalSettings
 from simulator.local import Simulator
 from support.cluster import wait_until
-from support.gate import ApiServerProxy, Gate, Point
-from support.lives import cloud_call, cluster_call
+from support.gate import ApiServerProxy, Gate, Handler
+from support.lives import cloud_call
 from support.operator import OperatorProcess
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
 
 pytestmark = pytest.mark.kubernetes
 
-CLAIMED = Point("POST operation", 1, after=True)
-"""The claim is stored; its answer, after which the create would be sent, is on its way."""
-
 HASTY = {"STOKER_CREATE_DEADLINE_SECONDS": "3", "STOKER_CREATE_TIMEOUT_SECONDS": "2"}
-"""What was not answered is given up soon, since nothing here is slow."""
+"""Of the second: what was not answered is given up soon, since nothing here is slow."""
+
+PATIENT = {"STOKER_CALL_TIMEOUT_SECONDS": "300"}
+"""Of the first: its call does not end while it sleeps."""
+
+
+class Holds:
+    """Holds the answer to the first look by a stack's name, and then every request for the Lease. In the simulator's thread."""
+
+    def __init__(self) -> None:
+        self.look, self.lease = False, False
+        self._looked, self._asleep = asyncio.Event(), asyncio.Event()
+
+    @web.middleware
+    async def in_the_cloud(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await handler(request)
+        if request.method == "GET" and request.query.get("name", "").startswith("vm-") and not self.look:
+            self.look = True
+            await self._looked.wait()
+        return answer
+
+    @web.middleware
+    async def before_the_api_server(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.lease and "/leases/" in request.path:
+            await self._asleep.wait()  # else it may learn that the Lease is another's before it comes to its create
+        return await handler(request)
+
+    def let_the_look(self) -> None:
+        self.lease = True
+        self._looked.set()
+
+    def let_the_lease(self) -> None:
+        self._asleep.set()
 
 
 class Stage:
-    """Two operators on one cluster; the first reaches the API server, and both the cloud, through the gate."""
+    """Two operators on one cluster; the first reaches the API server, and both the cloud, through what holds them."""
 
     def __init__(self, local: LocalSettings, simulator: Simulator, folder: Path) -> None:
-        self.gate, self._simulator = Gate(), simulator
+        self.gate, self.holds, self.simulator, self._folder = Gate(), Holds(), simulator, folder
         simulator.outer.append(self.gate.middleware(partial(cloud_call, simulator.control.cloud)))
-        self._proxy = ApiServerProxy(local.state / "kubeconfig-operator", self.gate.middleware(cluster_call))
-        self._kubeconfig = folder / "kubeconfig"
-        self.second_name = f"second-{uuid.uuid4().hex[:8]}"
-        names = f"first-{uuid.uuid4().hex[:8]}", self.second_name
-        first, second = ({"STOKER_IDENTITY": name, "STOKER_AUDIT_DIR": str(folder / name)} for name in names)
-        through = {"KUBECONFIG": str(self._kubeconfig)}
-        self.first = OperatorProcess(local, str(folder / "first.log"), **first, **through, **HASTY)
-        self.second = OperatorProcess(local, str(folder / "second.log"), **second, **HASTY)
+        simulator.outer.append(self.holds.in_the_cloud)
+        self._proxy = ApiServerProxy(local.state / "kubeconfig-operator", self.holds.before_the_api_server)
+        self.names = [f"{name}-{uuid.uuid4().hex[:8]}" for name in ("first", "second")]
+        common = [{"STOKER_IDENTITY": name, "STOKER_AUDIT_DIR": str(folder / name)} for name in self.names]
+        through = {"KUBECONFIG": str(folder / "kubeconfig")}
+        self.first = OperatorProcess(local, str(folder / "first.log"), **common[0], **through, **PATIENT)
+        self.second = OperatorProcess(local, str(folder / "second.log"), **common[1], **HASTY)
 
     def open(self, local: LocalSettings) -> None:
-        self._simulator.run(self._proxy.open())
-        self._kubeconfig.write_text(self._proxy.kubeconfig())
-        self.cluster: SimulatedCluster = simulated_cluster(local, self._simulator)
+        self.simulator.run(self._proxy.open())
+        (self._folder / "kubeconfig").write_text(self._proxy.kubeconfig())
+        self.cluster: SimulatedCluster = simulated_cluster(local, self.simulator)
         self.cluster.open()
 
     def close(self) -> None:
@@ -53,15 +85,25 @@ class Stage:
             if operator.process is not None and operator.process.poll() is None:
                 operator.kill()
         self.cluster.close()
-        self._simulator.run(self._proxy.close())
+        self.simulator.run(self._proxy.close())
 
     def signal_first(self, number: signal.Signals) -> None:
         assert self.first.process is not None
         self.first.process.send_signal(number)
 
-    def asked(self) -> list[str]:
-        """Return what was asked of the cloud for the VM."""
-        return [call for call in self.gate.watched["web-1"].asked if call.endswith(" stack")]
+    def creates(self) -> int:
+        """Return how often the cloud was asked for the VM's stack."""
+        return self.gate.watched["web-1"].asked.count("POST stack")
+
+    def stops(self) -> bool:
+        """Tell whether the first noticed that it must stop: any worker may, of any VM."""
+        return '"message": "stopping"' in (self._folder / "first.log").read_text()
+
+    def told(self, name: str) -> list[tuple[str, Any]]:
+        """Return what an operator's audit has of creates: what it is, and what came of it."""
+        files = (self._folder / name).glob("*.jsonl")
+        lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        return [(line["kind"], line.get("outcome")) for line in lines if line.get("action") == "CreateStack"]
 
 
 @pytest.fixture
@@ -77,27 +119,31 @@ def stage(onboarded: LocalSettings, tmp_path: Path) -> Iterator[Stage]:
 
 
 def test_a_leader_that_wakes_after_its_lease_sends_nothing_and_ends(stage: Stage) -> None:
-    """Its claim was stored, and the create is what it would do next; the next leader has made the stack since."""
-    stage.gate.watch("web-1", CLAIMED)
+    """It wakes with its claim stored and the answer that there is no stack; the next leader has made it since."""
+    first, second = stage.names
+    stage.gate.watch("web-1")
     stage.first.start()
     stage.cluster.create()
-    wait_until("the claim to be stored", lambda: stage.gate.watched["web-1"].held)
+    wait_until("the look before the create", lambda: stage.holds.look)
     stage.signal_first(signal.SIGSTOP)
-    stage.gate.let()
 
     stage.second.start()
     stage.cluster.wait_active("web-1")
-    assert stage.asked() == ["POST stack"]
+    assert stage.creates() == 1
     made, status = stage.cluster.stacks(), (stage.cluster.vm() or {})["status"]
 
+    stage.simulator.do(lambda _: stage.holds.let_the_look())
     stage.signal_first(signal.SIGCONT)
+    wait_until("it to be about to create, or to stop", lambda: stage.told(first) or stage.stops())
+    stage.simulator.do(lambda _: stage.holds.let_the_lease())
     assert stage.first.process is not None
     assert stage.first.process.wait(60) == 1, "the Lease was lost"
-    assert stage.asked() == ["POST stack"]
+    came = {outcome for kind, outcome in stage.told(first) if kind == "Outcome"}
+    assert came <= {"NotSent", "Unknown"}, "its own check stopped it, or another worker's found the Lease lost before"
+    assert stage.told(second) == [("Intent", None), ("Outcome", "Accepted")]
+    assert stage.creates() == 1
     assert stage.cluster.stacks() == made
     assert (stage.cluster.vm() or {})["status"] == status
-    (operation,) = stage.cluster.operations()
-    assert operation["status"]["holder"].partition("_")[0] == stage.second_name
 
     stage.cluster.delete()
     stage.cluster.wait_gone()
