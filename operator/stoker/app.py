@@ -82,15 +82,13 @@ class Operator:
         assert isinstance(metadata, dict)
         key = (str(metadata["namespace"]), str(metadata["name"]))
         if deleted:
-            known = self._cache.objects.get(key)
-            if known and known["metadata"]["uid"] == metadata["uid"]:
-                self._cache.forget(key)
+            if self._cache.bury(raw):
                 self.queue.forget(key)
             self.directory.vm_gone()
             return
         known = self._cache.objects.get(key)
         self._cache.store(raw)
-        if self._cache.objects[key] is not known:
+        if self._cache.objects.get(key) is not known:
             self.queue.add(key, priority)
 
     def saw(self, plural: str, raw: dict[str, Any], *, deleted: bool) -> None:

@@ -80,6 +80,28 @@ def test_a_late_event_of_an_object_that_was_deleted_does_not_replace_its_success
     assert (cache.memories.get(KEY) is memory) is (kept == "u-2")
 
 
+def test_the_answer_to_our_last_write_does_not_bring_an_object_back_whose_end_was_seen():
+    """The finalizer goes by a PATCH; the event that the object is gone may come before its answer."""
+    cache = VmCache()
+    cache.store(raw(version=10))
+    assert cache.bury(raw(version=12))
+    assert cache.store(raw(version=11)) == KEY
+    assert (cache.objects, cache.by_id) == ({}, {})
+    cache.store(raw(uid="u-2", version=13))
+    assert not cache.bury(raw(version=12))
+    assert cache.objects[KEY]["metadata"]["uid"] == "u-2"
+
+
+def test_only_so_many_ends_are_remembered(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stoker.reconcile.memory.BURIED", 2)
+    cache = VmCache()
+    for number in range(3):
+        cache.bury(raw(f"web-{number}", uid=f"u-{number}"))
+    for number in range(3):
+        cache.store(raw(f"web-{number}", uid=f"u-{number}"))
+    assert [name for _, name in cache.objects] == ["web-0"]
+
+
 def test_memory_is_of_the_very_object():
     cache = VmCache()
     cache.store(raw(version=10))

@@ -71,6 +71,10 @@ class VmMemory:
         return self.asked
 
 
+BURIED = 10_000
+"""Objects whose end is remembered; the answer to a write is not later than so many other ends."""
+
+
 @dataclass(slots=True)
 class VmCache:
     """The newest known version of every VirtualMachine, without managed fields."""
@@ -81,6 +85,9 @@ class VmCache:
     freed: Callable[[str], None] = lambda _: None
     """Called with the namespace of a VM that is gone, or that has less reserved than before."""
 
+    _buried: dict[str, None] = field(default_factory=dict)
+    """UIDs of the objects whose end was seen last, the oldest first."""
+
     def store(self, raw: dict[str, Any]) -> Key:
         """Keep an object unless a newer version is known: own writes are read back at once, late events are not.
 
@@ -88,6 +95,8 @@ class VmCache:
         """
         metadata = raw["metadata"]
         key = key_of(raw)
+        if metadata["uid"] in self._buried:
+            return key
         known = self.objects.get(key)
         if known and int(known["metadata"]["resourceVersion"]) >= int(metadata["resourceVersion"]):
             return key
@@ -101,6 +110,21 @@ class VmCache:
         self.objects[key] = _shared(raw)
         self.by_id.setdefault(identity_of(raw), set()).add(key)
         return key
+
+    def bury(self, raw: dict[str, Any]) -> bool:
+        """Drop an object whose end was seen, for good; tell whether it was known.
+
+        The answer to our own last write of it may come after the event: it must not bring it back.
+        """
+        key, uid = key_of(raw), raw["metadata"]["uid"]
+        self._buried[uid] = None
+        if len(self._buried) > BURIED:
+            del self._buried[next(iter(self._buried))]
+        known = self.objects.get(key)
+        if known is None or known["metadata"]["uid"] != uid:
+            return False
+        self.forget(key)
+        return True
 
     def forget(self, key: Key) -> None:
         """Drop an object that is gone."""
