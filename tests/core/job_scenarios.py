@@ -26,7 +26,7 @@ from stoker.core.actions import (
     UpdateStack,
 )
 from stoker.core.faults import Fault
-from stoker.core.stack import Outputs, Plan, Preview, Resource, Resources, Stack, Unknown
+from stoker.core.stack import Outputs, Plan, Preview, Probe, Resource, Resources, Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World
 from support.build import CLOCK, INPUTS, NOW, UID, active, gone, listing, looked, operation, stack, world
 
@@ -121,6 +121,15 @@ def recorded(**more: Any) -> StackStatus:
 def said(reason: str, kind: str = "Ready") -> tuple[Condition, ...]:
     made = {"status": ConditionStatus.FALSE, "message": "The server is gone.", "last_transition_time": NOW}
     return (Condition(type=kind, reason=reason, **made),)
+
+
+GONE = Probe(CLOCK - 1, "s1", None)
+
+
+def vanished(probe: Probe | None = GONE, **more: Any) -> World:
+    """Return the world of a VM whose server was said to be gone, and whose stack is gone since."""
+    was = machine(conditions=said("DriftFound"), **more)
+    return world(was, operations=(DONE,), server=gone(), outputs=OUTPUTS, probe=probe)
 
 
 OPEN_STOP, SENT_STOP = stop(), stop(outcome="Accepted", stack_id="s1", started_at=NOW)
@@ -310,6 +319,10 @@ DRIFT_ROWS = {
     "before the first listing of servers a VM is as it was": (with_server(machine(), None), Nothing, "Active", S),
     "without Nova drift that was seen is still said": (
         with_server(machine(conditions=said("DriftFound")), Unknown(DOWN)), Nothing, "DriftFound", B),
+    "a stack that vanished after its server was said to be gone is looked at": (vanished(probe=None), LookById, "Looking", P),
+    "a stack that vanished after its server was said to be gone is made anew": (vanished(), Claim, "StackMissing", R),
+    "a stack that vanished after its server was said to be gone is reported when asked": (
+        vanished(spec={"onStackMissing": "Error"}), Nothing, "StackMissing", B),
     "without Nova what was said of something else is not drift": (
         with_server(machine(conditions=said("Stuck")), Unknown(DOWN)), Nothing, "Active", S),
     "a stack that somebody updated leaves the VM Ready": (foreign(policy="Report"), Nothing, "Active", S),

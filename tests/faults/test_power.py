@@ -185,6 +185,23 @@ def test_a_server_that_is_gone_is_made_anew_where_the_policy_says_so(
     gone(simulated)
 
 
+@pytest.mark.parametrize(("policy", "reason"), [("Error", "StackMissing"), ("Recreate", "Active")])
+def test_a_stack_that_vanishes_after_its_server_was_said_to_be_gone_is_missed(
+    simulated: SimulatedCluster, operator: OperatorThread, policy: str, reason: str
+) -> None:
+    """Heat deletes the server first, so somebody's deletion of a stack may be seen in two steps."""
+    simulated.create(onStackMissing=policy)
+    simulated.wait_active("web-1")
+    (stack,) = simulated.stacks()
+    lose(simulated)
+    simulated.wait_reason("DriftFound")
+    simulated.project.simulator.do(lambda control: control.engine.delete(control.cloud.stacks.by_id[stack.id]))
+    simulated.wait_reason(reason)
+    assert stack.id not in [one.id for one in simulated.stacks()]
+    assert policy == "Error" or list(servers(simulated)) == [status(simulated)["serverID"]]
+    gone(simulated)
+
+
 def test_a_server_that_a_listing_lacks_is_not_made_anew(simulated: SimulatedCluster, operator: OperatorThread) -> None:
     simulated.create(driftPolicy="Repair")
     simulated.wait_active("web-1")

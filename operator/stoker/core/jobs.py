@@ -258,6 +258,8 @@ def _drifted(message: str) -> Decision:
 
 
 def _said_before(world: World) -> Decision | None:
-    """What was seen to differ is said until it is looked at again."""
+    """What was seen to differ is said until it is looked at again; that the stack is gone goes before it."""
+    if world.kept is None:
+        return None
     ready = next((c for c in world.vm.status.conditions if c.type == "Ready"), None)
     return _drifted(ready.message) if ready and ready.reason == Reason.DRIFTED else None

@@ -178,7 +178,9 @@ def _tagged(listing: Listing | Unknown | None, key: str) -> str | None:
 
 
 def _ids(listing: Listing | Unknown | None, recorded: str | None) -> set[str | None]:
-    return {recorded, *(stack.id for stack in listing.stacks)} if isinstance(listing, Listing) else {recorded}
+    """Return the stacks whose outputs count: those that are listed. What is recorded may be of one that they replace."""
+    listed: set[str | None] = {stack.id for stack in listing.stacks} if isinstance(listing, Listing) else set()
+    return listed or {recorded}
 
 
 def _note_open_create(memory: VmMemory) -> None:
