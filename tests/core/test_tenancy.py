@@ -10,9 +10,10 @@ import pytest
 from stoker.api.base import ObjectMeta
 from stoker.api.conditions import Condition, ConditionStatus, ConditionType
 from stoker.api.errors import ErrorCode
+from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.tenant import NetworkProfile, Tenant, TenantSpec, TenantStatus
 from stoker.api.virtualmachine import StackStatus
-from stoker.core.admission import admit, claims_of, project_kept, tenant_of
+from stoker.core.admission import admit, claims_of, project_kept, project_of, tenant_of
 from stoker.core.faults import Fault
 from stoker.core.tenancy import (
     FINALIZER,
@@ -28,7 +29,7 @@ from stoker.core.tenancy import (
     trusts_recorded,
     warning_due,
 )
-from support.build import NOW, vm
+from support.build import NOW, operation, vm
 
 C, T = ErrorCode, ConditionType
 WELL = Preflight(roles=("member", "reader"))
@@ -227,6 +228,12 @@ def test_a_younger_tenant_that_goes_gives_way_and_the_oldest_does_not() -> None:
     assert claims_of("team-b", [leaving]) == []
 
 
+def test_of_tenants_of_one_age_the_one_that_is_being_deleted_gives_way() -> None:
+    leaving, staying = tenant("a", going=True), tenant("b")
+    assert tenant_of("team-a", [leaving, staying]) is staying
+    assert not holds(leaving, raw(), [leaving, staying])
+
+
 def test_of_tenants_of_one_age_or_of_none_the_name_decides() -> None:
     assert [t.metadata.name for t in claims_of("team-a", [tenant("b"), tenant("a")])] == ["a", "b"]
     ageless = tenant("a").model_copy(update={"metadata": ObjectMeta(name="a")})
@@ -234,17 +241,40 @@ def test_of_tenants_of_one_age_or_of_none_the_name_decides() -> None:
 
 
 def test_a_vm_whose_stack_is_in_another_project_is_not_the_tenants() -> None:
-    def of(project: str | None) -> Fault | None:
-        kept = StackStatus(name="s", id="s1", project_id=project)
-        return project_kept(vm(stack=kept), tenant("a", project="p"))
-
-    assert of("p") is None
-    assert of(None) is None
-    assert project_kept(vm(), tenant()) is None
-    found = of("other")
+    kept = vm(stack=StackStatus(name="s", id="s1", project_id="other"))
+    assert project_kept("p", kept, tenant(project="p")) is None
+    assert project_kept(None, kept, tenant(project="p")) is None
+    found = project_kept("other", kept, tenant("a", project="p"))
     assert found is not None
     assert found.code is C.PROJECT_CHANGED
-    assert "the project other, and the Tenant a that the namespace team-a has now is for p" in found.message
+    assert found.message.startswith("the stack is in the project other, and the Tenant a ")
+    claimed = project_kept("other", vm(), tenant("a", project="p"))
+    assert claimed is not None
+    assert claimed.message.startswith("a create was sent, and the stack may be in the project other, ")
+
+
+FIRST, AGAIN = {"project_id": "first"}, {"project_id": "again"}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "operations", "project"),
+    [
+        (None, (), None),
+        ("kept", (operation(**FIRST),), "kept"),
+        (None, (operation(),), None),
+        (None, (operation(**FIRST),), "first"),
+        (None, (operation(**FIRST, outcome="Accepted", stack_id="s1"),), "first"),
+        (None, (operation(**FIRST, outcome="Failed"),), None),
+        (None, (operation(**FIRST, outcome="Failed", stack_id="s1"),), "first"),
+        (None, (operation(**AGAIN, sequence=2), operation(**FIRST, outcome="Failed")), "again"),
+        (None, (operation(OperationType.DELETE, **FIRST),), None),
+    ],
+)
+def test_a_vm_belongs_to_the_project_where_its_create_may_have_made_a_stack(
+    recorded: str | None, operations: tuple[VirtualMachineOperation, ...], project: str | None
+) -> None:
+    stack = StackStatus(name="s", id="s1", project_id=recorded) if recorded else None
+    assert project_of(vm(stack=stack), operations) == project
 
 
 def test_a_tenant_that_goes_takes_no_new_vms() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import onboard
 from localenv.settings import LocalSettings
+from simulator.control import Control
 from simulator.local import Simulator
 from stoker.core.tenancy import FINALIZER
 from support.cluster import wait_until
@@ -42,7 +43,7 @@ def delete_tenant(simulated: SimulatedCluster, name: str = "") -> None:
 
 
 @pytest.fixture
-def other(simulated: SimulatedCluster, operator: OperatorThread) -> Any:
+def other(simulated: SimulatedCluster) -> Any:
     """Make further Tenants in the same cloud, and remove them."""
     names: list[str] = []
 
@@ -173,6 +174,37 @@ def test_a_namespace_that_moves_to_another_project_keeps_its_stack(
     simulated.wait_gone()
     wait_until("both Tenants to be gone", lambda: not tenant_of(simulated) and not tenant_of(simulated, second))
     assert simulated.stacks() == []
+
+
+def test_a_vm_whose_create_was_not_answered_stays_in_its_project_until_that_is_known(
+    simulated: SimulatedCluster, onboarded: LocalSettings, other: Callable[..., str]
+) -> None:
+    """Nothing is recorded of a stack yet; in the new project it would be missed, and made again."""
+    simulator, creates = simulated.project.simulator, "POST /heat/v1/{project}/stacks"
+    zombie = simulator.fail("zombie", "POST", "/stacks$")
+    impatient = {"create_timeout_seconds": 2.0, "create_deadline_seconds": 5.0}
+    with OperatorThread(onboarded, **impatient):
+        simulated.create()
+        wait_until("the request", lambda: simulator.do(Control.faults)[0]["hit"])
+        simulated.patch_tenant({"spec": {"namespaces": [f"elsewhere-{simulated.name}"]}})
+        second = other()
+        said = simulated.wait_reason("ProjectChanged")
+        assert f"the stack may be in the project {simulated.project.id}" in said["message"]
+
+    with OperatorThread(onboarded, **impatient):
+        wait_condition(simulated, "CredentialsValid", "Verified", second)
+        simulated.patch("web-1", {"spec": {"plan": "large"}})
+        wait_until("the edit to be seen", lambda: (simulated.vm() or {})["status"]["observedGeneration"] == 2)
+        assert simulated.condition()["reason"] == "ProjectChanged"
+        assert simulator.count(creates) == 1
+
+        simulator.do(Control.release, zombie)
+        simulated.patch_tenant({"spec": {"namespaces": [simulated.name]}})
+        delete_tenant(simulated, second)
+        simulated.wait_active("web-1")
+        assert len(simulated.stacks()) == simulator.count(creates) == 1
+        simulated.delete()
+        simulated.wait_gone()
 
 
 def test_a_namespace_deleted_with_many_vms_in_it_leaves_no_stack(

@@ -69,16 +69,20 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 class Repository:
-    """A Git repository with a manifest a file, in the folder `vms`."""
+    """A Git repository with a manifest a file, in the folder `vms`, which stays where there is none.
+
+    Git has no empty folders, and for Argo CD a path that is missing is an error, after which it prunes nothing.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "vms").mkdir(parents=True)
         self._git("init", "--quiet", "--initial-branch=main")
+        (folder / "vms" / ".gitkeep").touch()
 
     def push(self, *manifests: dict[str, Any]) -> None:
         """Make these VMs all that there are, and commit."""
-        for file in (self.folder / "vms").iterdir():
+        for file in (self.folder / "vms").glob("*.yaml"):
             file.unlink()
         for manifest in manifests:
             file = self.folder / "vms" / f"{manifest['metadata']['name']}.yaml"

@@ -102,6 +102,10 @@ class OperationRecord(StatusModel):
         str | None, Field(max_length=253, description="The operator process that claimed the last attempt.")
     ] = None
     epoch: Annotated[int | None, Field(ge=0, description="The leader lease's transitions when it was claimed.")] = None
+    project_id: Annotated[
+        str | None,
+        Field(alias="projectID", max_length=64, description="Id of the project that the last attempt was claimed for."),
+    ] = None
     started_at: Annotated[Time | None, Field(description="When the last attempt was claimed.")] = None
     outcome: Annotated[
         AttemptOutcome | None, Field(description="What came of the last attempt; absent while unresolved.")

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from stoker.api.errors import ErrorCode
+from stoker.api.operation import AttemptOutcome, VirtualMachineOperation
 from stoker.api.template import VirtualMachineTemplate, object_name
 from stoker.api.tenant import NetworkProfile, Tenant
 from stoker.api.virtualmachine import USER_DATA_BYTES, VirtualMachine
+from stoker.core.attempts import newest_create
 from stoker.core.boot import boot_text
 from stoker.core.faults import Fault, together
 from stoker.core.inputs import Inputs, parameters, spec_hash
@@ -21,10 +23,14 @@ _UNKNOWN_AGE = datetime.max.replace(tzinfo=UTC)
 def claims_of(namespace: str, tenants: Iterable[Tenant]) -> list[Tenant]:
     """Return the Tenants that claim a namespace, the oldest first.
 
-    A Tenant that is being deleted gives way to an older one: its going ends the conflict that it made.
+    A Tenant that is being deleted gives way to one that is as old or older: its going ends the conflict that it made.
     """
-    claims = [tenant for tenant in tenants if namespace in tenant.spec.namespaces]
-    claims.sort(key=lambda t: (t.metadata.creation_timestamp or _UNKNOWN_AGE, t.metadata.name))
+
+    def age(tenant: Tenant) -> tuple[datetime, bool, str]:
+        metadata = tenant.metadata  # of one second are also those that one `kubectl apply` made
+        return metadata.creation_timestamp or _UNKNOWN_AGE, metadata.deletion_timestamp is not None, metadata.name
+
+    claims = sorted((tenant for tenant in tenants if namespace in tenant.spec.namespaces), key=age)
     return [tenant for tenant in claims if tenant is claims[0] or tenant.metadata.deletion_timestamp is None]
 
 
@@ -39,13 +45,23 @@ def tenant_of(namespace: str, tenants: Iterable[Tenant]) -> Tenant | Fault:
     return claims[0]
 
 
-def project_kept(vm: VirtualMachine, tenant: Tenant) -> Fault | None:
-    """Return why a VM is not the tenant's: its stack is in another project, where nobody would look for it."""
-    kept = vm.status.stack.project_id if vm.status.stack else None
-    if kept is None or kept == tenant.spec.project_id:
+def project_of(vm: VirtualMachine, operations: Iterable[VirtualMachineOperation]) -> str | None:
+    """Return the id of the project that the VM's stack is in, or may be: where its create went that could have made one."""
+    if vm.status.stack and vm.status.stack.project_id:
+        return vm.status.stack.project_id
+    create = newest_create(operations)
+    if create is None or (create.status.outcome is AttemptOutcome.FAILED and not create.status.stack_id):
         return None
+    return create.status.project_id
+
+
+def project_kept(project: str | None, vm: VirtualMachine, tenant: Tenant) -> Fault | None:
+    """Return why a VM is not the tenant's: its stack is, or may be, in another project, where nobody would look for it."""
+    if project is None or project == tenant.spec.project_id:
+        return None
+    where = "the stack is" if vm.status.stack else "a create was sent, and the stack may be"
     message = (
-        f"the stack is in the project {kept}, and the Tenant {tenant.metadata.name} that the namespace "
+        f"{where} in the project {project}, and the Tenant {tenant.metadata.name} that the namespace "
         f"{vm.metadata.namespace} has now is for {tenant.spec.project_id}"
     )
     return Fault(ErrorCode.PROJECT_CHANGED, message)

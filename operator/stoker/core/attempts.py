@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stoker.api.operation import OperationState, VirtualMachineOperation
+from stoker.api.operation import OperationState, OperationType, VirtualMachineOperation
 from stoker.core.faults import Fault
 
 
@@ -64,6 +65,12 @@ class Timing:
 
     power_deadline: float = 600.0
     """When a start, stop or reboot that Nova accepted is given up. A guest that shuts down slowly gets minutes."""
+
+
+def newest_create(operations: Iterable[VirtualMachineOperation]) -> VirtualMachineOperation | None:
+    """Return the create operation that was claimed last, if there is one."""
+    creates = (operation for operation in operations if operation.spec.type is OperationType.CREATE)
+    return max(creates, key=lambda operation: operation.spec.sequence, default=None)
 
 
 def is_open(operation: VirtualMachineOperation) -> bool:

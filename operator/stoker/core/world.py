@@ -12,7 +12,7 @@ from functools import cached_property
 
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing, is_open
+from stoker.core.attempts import Accepted, Held, Lost, Refused, Timing, is_open, newest_create
 from stoker.core.faults import Fault
 from stoker.core.findings import Findings
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity, tag_value
@@ -198,8 +198,7 @@ class World:
     @property
     def create(self) -> VirtualMachineOperation | None:
         """The newest create operation."""
-        creates = [operation for operation in self.operations if operation.spec.type is OperationType.CREATE]
-        return max(creates, key=lambda operation: operation.spec.sequence, default=None)
+        return newest_create(self.operations)
 
     @property
     def update(self) -> VirtualMachineOperation | None:

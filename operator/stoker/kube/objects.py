@@ -70,11 +70,18 @@ class Objects:
             raise
 
     async def claim(
-        self, vm: VirtualMachine, claim: Claim, known: VirtualMachineOperation | None, *, epoch: int, now: datetime
+        self,
+        vm: VirtualMachine,
+        claim: Claim,
+        known: VirtualMachineOperation | None,
+        *,
+        project_id: str,
+        epoch: int,
+        now: datetime,
     ) -> VirtualMachineOperation:
         """Store an attempt: the first by POST (a second claim is 409), a later one guarded by the version.
 
-        The next attempt of an operation that had ended opens it again.
+        The next attempt of an operation that had ended opens it again. `project_id` is the project that it acts in.
         """
         record = OperationRecord(
             state=OperationState.RUNNING,
@@ -82,6 +89,7 @@ class Objects:
             stack_id=claim.stack_id,
             holder=self._holder,
             epoch=epoch,
+            project_id=project_id,
             started_at=now,
             retry=claim.retry,
         )

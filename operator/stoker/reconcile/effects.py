@@ -135,7 +135,8 @@ class Effects:
 
     async def _claim(self, world: World, claim: Claim, memory: VmMemory) -> None:
         known = next((o for o in world.operations if o.metadata.name == claim.operation), None)
-        stored = await self._objects.claim(world.vm, claim, known, epoch=self._epoch(), now=_now())
+        project_id, epoch = world.identity.project, self._epoch()
+        stored = await self._objects.claim(world.vm, claim, known, project_id=project_id, epoch=epoch, now=_now())
         _replace(memory, stored)
         memory.held = Held(claim.operation, claim.attempt, since=time.monotonic())
         if claim.spec.type is not OperationType.DELETE:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.admission import admit, project_kept, template_of
+from stoker.core.admission import admit, project_kept, project_of, template_of
 from stoker.core.asked import ADOPT, IDEMPOTENCY_KEY
 from stoker.core.attempts import Timing
 from stoker.core.claims import key_operation
@@ -44,8 +44,11 @@ class Gatherer:
         """Return the VM's world now, and the tenant to act through, if there is one."""
         raw = self._cache.objects[vm.metadata.namespace, vm.metadata.name]
         vm_id = identity_of(raw)
+        if memory.operations is None and vm.status.stack is None:
+            await self._read_operations(vm, vm_id, memory)  # a create may have gone to another project
+        project = project_of(vm, memory.operations or ())
         found = self._directory.runtime_of(vm.metadata.namespace)
-        if isinstance(found, TenantRuntime) and (moved := project_kept(vm, found.tenant)):
+        if isinstance(found, TenantRuntime) and (moved := project_kept(project, vm, found.tenant)):
             found = moved
         runtime = found if isinstance(found, TenantRuntime) else None
         listing = runtime.view(vm_id) if runtime else Unknown(found if isinstance(found, Fault) else _NO_TENANT)
@@ -57,8 +60,7 @@ class Gatherer:
             runtime.watch.forget(vm_id)
         settled = _looks_settled(vm, listing, server)
         if memory.operations is None and not settled:
-            memory.operations = await self._objects.operations(vm, vm_id)
-            _note_open_create(memory)
+            await self._read_operations(vm, vm_id, memory)
         key_holder = await self._key_holder(vm, vm_id, memory)
         user_data = NOT_READ if settled else await self._user_data(vm)
         tenant = (runtime.fault or runtime.tenant) if runtime else found
@@ -71,7 +73,7 @@ class Gatherer:
             vm=vm,
             identity=Identity(
                 self._cluster,
-                runtime.tenant.spec.project_id if runtime else _project_of(vm),
+                runtime.tenant.spec.project_id if runtime else project or "",
                 vm_id,
                 vm.metadata.namespace,
                 vm.metadata.name,
@@ -102,6 +104,10 @@ class Gatherer:
             timing=self._timing,
         )
         return world, runtime
+
+    async def _read_operations(self, vm: VirtualMachine, vm_id: str, memory: VmMemory) -> None:
+        memory.operations = await self._objects.operations(vm, vm_id)
+        _note_open_create(memory)
 
     def _findings(
         self, vm: VirtualMachine, vm_id: str, memory: VmMemory, runtime: TenantRuntime, pinned: str | None
@@ -145,11 +151,6 @@ class Gatherer:
 
 
 _NO_TENANT = Fault(ErrorCode.TENANT_NOT_FOUND, "the namespace has no Tenant")
-
-
-def _project_of(vm: VirtualMachine) -> str:
-    """Return the project that the VM's stack is known to be in, for the records of a VM without a Tenant of it."""
-    return (vm.status.stack.project_id if vm.status.stack else None) or ""
 
 
 def _looks_settled(vm: VirtualMachine, listing: Listing | Unknown | None, server: ServerLook | Unknown | None) -> bool:
