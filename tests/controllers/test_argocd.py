@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
 
 import argocd_config
+from localenv.settings import REPOSITORY
 from simulator.control import Control
 from support.argocd import NAMESPACE, ArgoCD
 from support.cluster import wait_until
@@ -161,6 +163,62 @@ def test_what_must_not_be_pruned_stays(
         application.delete()
         assert [vm["metadata"]["name"] for vm in simulated.vms()] == ["web-2"]
         assert len(simulated.stacks()) == 1
+
+
+def test_power_in_git_is_put_back_unless_it_is_not_to_be_compared(
+    argocd: ArgoCD, repository: Repository, simulated: SimulatedCluster, operator: OperatorThread
+) -> None:
+    guide = (REPOSITORY / "docs" / "gitops.md").read_text()
+    setting = yaml.safe_load(guide.partition("not to be compared:\n\n```yaml\n")[2].partition("```")[0])
+    repository.push(simulated.manifest("web-1", powerState="Running"))
+    with argocd.application(simulated.name, repository) as application:
+        application.wait("Synced", "Healthy")
+        simulated.patch("web-1", {"spec": {"powerState": "Stopped"}})
+        wait_until("it to be put back", lambda: (simulated.vm() or {})["spec"]["powerState"] == "Running")
+
+        application.patch(setting)
+        simulated.patch("web-1", {"spec": {"powerState": "Stopped"}})
+        simulated.wait_reason("Stopped")
+        application.refresh()
+        application.wait("Synced", "Healthy")
+        repository.push(simulated.manifest("web-1", powerState="Running", publicIP=True))
+        application.refresh()
+        wait_until("the other edit", lambda: (simulated.vm() or {})["spec"]["publicIP"])
+        application.wait("Synced", "Healthy")
+        assert simulated.condition()["reason"] == "Stopped"
+
+
+def test_what_is_pruned_only_with_a_person_s_word_waits_for_it_and_a_retained_stack_is_left(
+    argocd: ArgoCD, repository: Repository, simulated: SimulatedCluster, operator: OperatorThread
+) -> None:
+    confirmed = {"argocd.argoproj.io/sync-options": "Prune=confirm,Delete=confirm"}
+    repository.push(annotated(simulated.manifest("web-1", deletionPolicy="Retain"), **confirmed))
+    with argocd.application(simulated.name, repository) as application:
+        application.wait("Synced", "Healthy")
+        repository.push()
+        application.refresh()
+        wait_until("the question", lambda: "waiting for pruning confirmation" in application.told().lower())
+        assert [vm["metadata"]["name"] for vm in simulated.vms()] == ["web-1"]
+
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        application.patch({"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": now}}})
+        simulated.wait_gone()
+        application.wait("Synced", "Healthy")
+        assert [stack.status for stack in simulated.stacks()] == ["CREATE_COMPLETE"]
+
+
+def test_a_vm_that_is_broken_for_good_reason_can_be_left_out_of_health(
+    argocd: ArgoCD, repository: Repository, simulated: SimulatedCluster, operator: OperatorThread
+) -> None:
+    broken = annotated(
+        simulated.manifest("web-2", flavor="m1.nope"), **{"argocd.argoproj.io/ignore-healthcheck": "true"}
+    )
+    repository.push(simulated.manifest("web-1"), broken)
+    with argocd.application(simulated.name, repository) as application:
+        simulated.wait_reason("FlavorNotFound", "web-2")
+        simulated.wait_active("web-1")
+        application.refresh()
+        application.wait("Synced", "Healthy")
 
 
 def test_argo_cd_takes_every_application_and_project_of_the_examples(argocd: ArgoCD) -> None:

@@ -67,6 +67,22 @@ def test_what_a_day_two_command_writes_stays_under_a_field_manager_of_its_own(
         assert (vm["spec"]["powerState"], vm["spec"]["publicIP"]) == ("Stopped", False), "kubectl's own is taken back"
 
 
+def test_what_must_not_be_pruned_stays_and_a_retained_stack_is_left(
+    flux: Flux, simulated: SimulatedCluster, operator: OperatorThread
+) -> None:
+    kept, retained = simulated.manifest("web-1"), simulated.manifest("web-2", deletionPolicy="Retain")
+    kept["metadata"]["annotations"] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+    rest = simulated.manifest("web-3")
+    with flux.kustomization(simulated.name, kept, retained, rest) as kustomization:
+        kustomization.wait("ReconciliationSucceeded")
+        kustomization.push(rest)
+        kustomization.wait("ReconciliationSucceeded")
+        wait_until(
+            "web-2 to be pruned", lambda: {vm["metadata"]["name"] for vm in simulated.vms()} == {"web-1", "web-3"}
+        )
+        assert len(simulated.stacks()) == 3
+
+
 def test_flux_takes_every_object_of_the_examples(flux: Flux) -> None:
     folder = REPOSITORY / "deploy" / "examples" / "gitops" / "platform" / "flux"
     for file in sorted(folder.glob("*.yaml")):

@@ -80,7 +80,7 @@ class ArgoCD:
                 "syncPolicy": {
                     "automated": {"prune": True, "selfHeal": True, "allowEmpty": True},
                     "syncOptions": list(options),
-                    "retry": {"limit": -1, "backoff": {"duration": "2s", "maxDuration": "5s"}},
+                    "retry": {"limit": -1, "refresh": True, "backoff": {"duration": "2s", "maxDuration": "5s"}},
                 },
             },
         }
@@ -142,6 +142,11 @@ class Application:
         asked = "argocd.argoproj.io/refresh"
         self._argocd.kubectl("annotate", "application", self.name, "-n", NAMESPACE, "--overwrite", f"{asked}=hard")
         wait_until("the comparison", lambda: asked not in self.read()["metadata"].get("annotations", {}))
+
+    def patch(self, patch: dict[str, Any]) -> None:
+        """Merge this into it, as its owner would."""
+        where = (self.name, "-n", NAMESPACE, "--type=merge", "-p", json.dumps(patch))
+        self._argocd.kubectl("patch", "application", *where)
 
     def delete(self) -> None:
         """Delete it with all that it made, and wait."""
