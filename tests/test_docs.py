@@ -14,7 +14,7 @@ import draw_imports
 import site_hooks
 import write_reference
 from stoker.api.conditions import ConditionType
-from stoker.core.actions import Reason
+from stoker.core.decision import Reason
 from stoker.core.faults import POLICIES
 from stoker.core.tenancy import TenantReason
 from stoker.settings import Settings

@@ -46,6 +46,20 @@ def test_no_file_names(what: str, pattern: re.Pattern[str]) -> None:
     assert found == [], what
 
 
+MOST_LINES = 300
+"""Of a file, as CONTRIBUTING.md says."""
+
+
+def test_every_file_of_the_operator_can_be_read_at_once() -> None:
+    lines = {name: (REPOSITORY / name).read_text().count("\n") for name in tracked() if is_ours(name)}
+    assert len(lines) > 100
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def is_ours(name: str) -> bool:
+    return name.startswith(("operator/", "deploy/")) and name.endswith(".py")
+
+
 def test_the_ci_script_calls_the_readme_s_test_command() -> None:
     assert "make test" in (REPOSITORY / ".ci" / "run").read_text()
     assert "make test" in (REPOSITORY / "README.md").read_text()

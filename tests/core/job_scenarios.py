@@ -18,13 +18,13 @@ from stoker.core.actions import (
     LookById,
     MarkUnhealthy,
     Nothing,
-    Outlook,
     PowerServer,
     PreviewUpdate,
     ReadOutputs,
     Settle,
     UpdateStack,
 )
+from stoker.core.decision import Outlook
 from stoker.core.faults import Fault
 from stoker.core.stack import Outputs, Plan, Preview, Probe, Resource, Resources, Stack, Unknown
 from stoker.core.world import Accepted, Held, Lost, Refused, World

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoker.api.errors import ErrorCode
-from stoker.core.actions import Outlook, Reason
 from stoker.core.common import fault_outlook
+from stoker.core.decision import Outlook, Reason
 from stoker.core.faults import FAULT_TEXT, POLICIES, Actor, Fault, Retry, one_line
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from core.test_scenarios import SCENARIOS
 from stoker.api.errors import ErrorCode
-from stoker.core.actions import CreateStack, Decision, DeleteStack, Nothing, Outlook
+from stoker.core.actions import CreateStack, DeleteStack, Nothing
 from stoker.core.decide import decide
+from stoker.core.decision import Decision, Outlook
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER
 from stoker.core.quota import Unjudged

@@ -14,7 +14,6 @@ from stoker.core.actions import (
     Claim,
     ConvergeStack,
     CreateStack,
-    Decision,
     DeleteStack,
     Enroll,
     Left,
@@ -26,13 +25,13 @@ from stoker.core.actions import (
     PowerServer,
     ReadEvents,
     ReadOutputs,
-    Reason,
     Release,
     Retain,
     Settle,
     UpdateStack,
 )
 from stoker.core.audit import Head, Kind, Outcome, Record, seal
+from stoker.core.decision import Decision, Reason
 from stoker.core.inputs import Inputs
 from stoker.core.orphans import Doomed, Why
 from stoker.core.recorded import DELETE_REQUESTED_BY, LONGEST_NAME, REQUESTED_BY, intent, orphan, outcome, requester

@@ -21,13 +21,13 @@ from stoker.core.actions import (
     LookByName,
     LookToAdopt,
     Nothing,
-    Outlook,
     PreviewUpdate,
     Release,
     Settle,
 )
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
+from stoker.core.decision import Outlook
 from stoker.core.faults import Fault
 from stoker.core.quota import Denied, Unjudged
 from stoker.core.stack import Outputs, Preview, Probe, Unknown

@@ -23,11 +23,9 @@ from stoker.core.actions import (
     LookByName,
     LookToAdopt,
     Nothing,
-    Outlook,
     PreviewUpdate,
     ReadEvents,
     ReadOutputs,
-    Reason,
     Release,
     Retain,
     Settle,
@@ -36,6 +34,7 @@ from stoker.core.actions import (
 from stoker.core.catalog import Part
 from stoker.core.common import call_failed
 from stoker.core.decide import ABSENT, PRESENT, RULES, decide
+from stoker.core.decision import Outlook, Reason
 from stoker.core.faults import Fault
 from stoker.core.findings import Findings
 from stoker.core.identity import operation_name

@@ -8,9 +8,9 @@ from datetime import timedelta
 from stoker.api.errors import ErrorCode
 from stoker.api.quota import Amounts
 from stoker.api.virtualmachine import Phase, VirtualMachineStatus
-from stoker.core.actions import Decision
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
+from stoker.core.decision import Decision
 from stoker.core.faults import Fault
 from stoker.core.quota import Denied, Reserved, Unjudged
 from stoker.core.stack import Outputs, StackEvent, StackEvents, Unknown

@@ -5,7 +5,8 @@ from __future__ import annotations
 from stoker.api.conditions import ConditionStatus, ConditionType
 from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import Phase
-from stoker.core.actions import Decision, LookByName, Nothing, Outlook, Reason
+from stoker.core.actions import LookByName, Nothing
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.faults import Fault
 from stoker.core.status import derive
 from stoker.core.waiting import WORTH_SAYING, soon_over, suspended, throttled

@@ -15,8 +15,8 @@ from core.test_scenarios import SCENARIOS
 from core.test_tenancy import SEEN
 from stoker.api.conditions import merge
 from stoker.api.operation import OperationState
-from stoker.core.actions import Outlook, Reason
 from stoker.core.decide import decide
+from stoker.core.decision import Outlook, Reason
 from stoker.core.tenancy import conditions
 from support.argocd_lua import health, run
 from support.build import NOW, operation

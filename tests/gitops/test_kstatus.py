@@ -13,7 +13,7 @@ from core.test_tenancy import SEEN
 from localenv import gotools
 from localenv.settings import LocalSettings
 from stoker.api.conditions import merge
-from stoker.core.actions import Outlook
+from stoker.core.decision import Outlook
 from stoker.core.tenancy import conditions
 from support.build import NOW
 from support.gitops_states import STATES, shown

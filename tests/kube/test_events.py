@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from stoker.core.actions import Decision, Nothing, Outlook, Reason
+from stoker.core.actions import Nothing
 from stoker.core.common import trouble
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.faults import ErrorCode, Fault
 from stoker.kube.client import Access, KubeClient, open_session
 from stoker.kube.events import FLAP, REPEAT, Events

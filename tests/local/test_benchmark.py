@@ -10,7 +10,8 @@ from prometheus_client import generate_latest
 from benchmark import counters, settled, simulated
 from benchmark.figures import Column, Row, missed, table
 from stoker import metrics
-from stoker.core.actions import Decision, Nothing, Reason
+from stoker.core.actions import Nothing
+from stoker.core.decision import Decision, Reason
 
 ROWS = {"seconds": Row("from start to end, s", 30.0), "events": Row("Events"), "none": Row("not measured", 1.0)}
 COLUMNS = [Column("one", {"seconds": 1.25, "events": 3.0}), Column("many", {"seconds": 31.0, "events": 1234.0})]

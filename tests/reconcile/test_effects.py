@@ -18,7 +18,8 @@ from stoker.api.operation import OperationType
 from stoker.api.tenant import Tenant
 from stoker.audit.files import files_of, lines_of
 from stoker.audit.writer import AuditError
-from stoker.core.actions import Action, CreateStack, Decision, DeleteStack, LookById, Reason, Release, Retain
+from stoker.core.actions import Action, CreateStack, DeleteStack, LookById, Release, Retain
+from stoker.core.decision import Decision, Reason
 from stoker.core.identity import FINALIZER, ID_ANNOTATION
 from stoker.core.stack import Listing
 from stoker.core.tampering import Verified, verify

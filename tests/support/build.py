@@ -8,6 +8,7 @@ from typing import Any
 
 from stoker.api.base import GROUP, ObjectMeta
 from stoker.api.operation import OperationRecord, OperationSpec, OperationType, VirtualMachineOperation
+from stoker.api.tenant import NetworkProfile, Tenant, TenantSpec
 from stoker.api.virtualmachine import StackStatus, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, OPERATION_FINALIZER, Identity, operation_name
 from stoker.core.inputs import SPEC_TAG, Inputs, spec_hash
@@ -133,3 +134,21 @@ def world(machine: VirtualMachine | None = None, *stacks: Stack, **changes: Any)
     """
     base = replace(World(machine or vm(), IDENTITY, INPUTS, NOW, CLOCK, listing(*stacks)), **changes)
     return replace(base, events=changes.get("events", base.kept and StackEvents(base.kept, ())))
+
+
+def tenant(
+    name: str = "a", *namespaces: str, age: int = 0, going: bool = False, project: str = "p", **metadata: Any
+) -> Tenant:
+    """Return a tenant that was made `age` days before others."""
+    profile = NetworkProfile(name="default", network="private")
+    spec = TenantSpec(
+        cloud="c",
+        project_id=project,
+        namespaces=namespaces or ("team-a",),
+        credentials_secret="s",
+        network_profiles=(profile,),
+    )
+    made, ends = NOW - timedelta(days=age), NOW if going else None
+    return Tenant(
+        metadata=ObjectMeta(name=name, creation_timestamp=made, deletion_timestamp=ends, **metadata), spec=spec
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from stoker.core.actions import Outlook
+from stoker.core.decision import Outlook
 from support.model_steps import demand, land, poll, process, steps
 from support.world_model import WAIT, Case, Object, State, Violation, normal, ours, pass_of, seen
 

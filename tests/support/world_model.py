@@ -20,8 +20,8 @@ from stoker.api.operation import OperationRecord, OperationSpec, VirtualMachineO
 from stoker.api.virtualmachine import StackStatus, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
 from stoker.core import decide as specification
 from stoker.core import status as reporting
-from stoker.core.actions import Decision
 from stoker.core.attempts import Timing
+from stoker.core.decision import Decision
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER, ID_ANNOTATION, Identity
 from stoker.core.inputs import Inputs, spec_hash

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType
 from stoker.api.virtualmachine import DeletionPolicy
-from stoker.core.actions import (
-    Decision,
-    DeleteStack,
-    Left,
-    Nothing,
-    Outlook,
-    Reason,
-    Release,
-    Retain,
-    Settle,
-)
+from stoker.core.actions import DeleteStack, Left, Nothing, Release, Retain, Settle
 from stoker.core.asked import is_abandoned, retry_asked, retry_value
 from stoker.core.claims import first_claim, next_claim, specified
 from stoker.core.classify import classify_reason
@@ -26,6 +16,7 @@ from stoker.core.common import (
     trouble,
     waits_for_the_answer,
 )
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.faults import Fault
 from stoker.core.identity import FINALIZER
 from stoker.core.world import World, is_open

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
-from stoker.core.actions import AdoptStack, Decision, LookToAdopt, Reason
+from stoker.core.actions import AdoptStack, LookToAdopt
 from stoker.core.asked import ADOPT, stack_to_adopt
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.common import failed_attempt, progress, trouble
+from stoker.core.decision import Decision, Reason
 from stoker.core.faults import Fault, one_line
 from stoker.core.stack import Candidate, Stack
 from stoker.core.templates import OUTPUTS

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stoker.api.base import GROUP
-from stoker.core.actions import Decision, Enroll, Nothing, Outlook, Reason, Settle
+from stoker.core.actions import Enroll, Nothing, Settle
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.faults import one_line
 from stoker.core.world import World
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import KEY_LENGTH, OperationSpec, OperationType, VirtualMachineOperation
-from stoker.core.actions import Claim, Decision
+from stoker.core.actions import Claim
 from stoker.core.asked import IDEMPOTENCY_KEY, retry_value
 from stoker.core.common import trouble
+from stoker.core.decision import Decision
 from stoker.core.faults import Fault
 from stoker.core.identity import digest, operation_name
 from stoker.core.inputs import spec_hash

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.core import asked, retry
-from stoker.core.actions import Action, Decision, DeleteStack, LookById, Nothing, Outlook, Reason, Release, Settle
+from stoker.core.actions import Action, DeleteStack, LookById, Nothing, Release, Settle
 from stoker.core.classify import classify_reason
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.faults import Fault, Retry, together
 from stoker.core.findings import OUTDATED
 from stoker.core.quota import Denied, Unjudged

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stoker.core import absent, adopt, asked, claims, common, jobs, present, update
-from stoker.core.actions import Decision
+from stoker.core.decision import Decision
 from stoker.core.world import World
 
 Rule = Callable[[World], Decision | None]

@@ -16,10 +16,11 @@ from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import DriftPolicy, PowerState
 from stoker.core import drift, power, repair
-from stoker.core.actions import Decision, Nothing, Outlook, Reason, Settle
+from stoker.core.actions import Nothing, Settle
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
 from stoker.core.common import LOOK_AGAIN, adopted, backs_off, failed_attempt, progress
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.faults import Fault
 from stoker.core.identity import operation_name, tag_value
 from stoker.core.power import Wanted, waiting

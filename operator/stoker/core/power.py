@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from stoker.api.base import GROUP
 from stoker.api.operation import OperationState, OperationType
 from stoker.api.virtualmachine import PowerState, VirtualMachine
-from stoker.core.actions import Decision, Nothing, PowerServer, Reason
+from stoker.core.actions import Nothing, PowerServer
 from stoker.core.attempts import Held
 from stoker.core.common import LOOK_AGAIN, progress, trouble
+from stoker.core.decision import Decision, Reason
 from stoker.core.faults import one_line
 from stoker.core.server import BROKEN, UNSEEN, PowerAction, ServerLook
 from stoker.core.stack import Stack, Unknown

@@ -5,19 +5,7 @@ from __future__ import annotations
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType
 from stoker.api.virtualmachine import MissingPolicy, PowerState
-from stoker.core.actions import (
-    CreateStack,
-    Decision,
-    DeleteStack,
-    Enroll,
-    LookByName,
-    Nothing,
-    Outlook,
-    ReadEvents,
-    ReadOutputs,
-    Reason,
-    Settle,
-)
+from stoker.core.actions import CreateStack, DeleteStack, Enroll, LookByName, Nothing, ReadEvents, ReadOutputs, Settle
 from stoker.core.adopt import is_for
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.classify import classify_reason
@@ -37,6 +25,7 @@ from stoker.core.common import (
     trouble,
     waits_for_the_answer,
 )
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs
 from stoker.core.repair import is_stuck, pause

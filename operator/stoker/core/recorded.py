@@ -13,7 +13,6 @@ from stoker.core.actions import (
     Claim,
     ConvergeStack,
     CreateStack,
-    Decision,
     DeleteStack,
     Enroll,
     LookAtResources,
@@ -32,6 +31,7 @@ from stoker.core.actions import (
     UpdateStack,
 )
 from stoker.core.audit import Kind, Outcome, Record
+from stoker.core.decision import Decision
 from stoker.core.faults import one_line
 from stoker.core.orphans import Doomed
 from stoker.core.world import World

@@ -11,18 +11,10 @@ from datetime import timedelta
 from stoker.api.errors import ErrorCode
 from stoker.api.operation import OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import DriftPolicy, PowerState
-from stoker.core.actions import (
-    ConvergeStack,
-    Decision,
-    LookAtResources,
-    MarkUnhealthy,
-    PreviewUpdate,
-    ReadOutputs,
-    Reason,
-    UpdateStack,
-)
+from stoker.core.actions import ConvergeStack, LookAtResources, MarkUnhealthy, PreviewUpdate, ReadOutputs, UpdateStack
 from stoker.core.asked import retry_asked
 from stoker.core.common import failed_attempt, progress
+from stoker.core.decision import Decision, Reason
 from stoker.core.drift import Kind, differences
 from stoker.core.faults import Fault
 from stoker.core.inputs import Inputs

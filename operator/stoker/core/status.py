@@ -17,9 +17,10 @@ from stoker.api.virtualmachine import (
     StackStatus,
     VirtualMachineStatus,
 )
-from stoker.core.actions import Claim, Decision, Outlook, Reason, Settle
+from stoker.core.actions import Claim, Settle
 from stoker.core.asked import retry_value
 from stoker.core.classify import redacted
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.drift import differences, explained
 from stoker.core.faults import one_line
 from stoker.core.identity import tag_value

@@ -10,7 +10,7 @@ from stoker.api.errors import ErrorCode
 from stoker.api.operation import AttemptOutcome, OperationState, OperationType, VirtualMachineOperation
 from stoker.api.virtualmachine import PowerState
 from stoker.core import power, retry
-from stoker.core.actions import Decision, Nothing, PreviewUpdate, Reason, Settle, UpdateStack
+from stoker.core.actions import Nothing, PreviewUpdate, Settle, UpdateStack
 from stoker.core.asked import retry_value
 from stoker.core.claims import first_claim, next_claim
 from stoker.core.common import (
@@ -25,6 +25,7 @@ from stoker.core.common import (
     trouble,
     waits_for_the_answer,
 )
+from stoker.core.decision import Decision, Reason
 from stoker.core.faults import Fault
 from stoker.core.identity import tag_value
 from stoker.core.inputs import Inputs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stoker.core.actions import Claim, Decision, Enroll, Nothing, Outlook, Reason, Release, Retain, Settle
+from stoker.core.actions import Claim, Enroll, Nothing, Release, Retain, Settle
 from stoker.core.common import trouble
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.core.faults import Fault
 from stoker.core.world import World
 

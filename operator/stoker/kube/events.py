@@ -14,7 +14,7 @@ from typing import Any
 from stoker import metrics
 from stoker.api.base import API_VERSION
 from stoker.api.virtualmachine import VirtualMachine
-from stoker.core.actions import Decision, Outlook, Reason
+from stoker.core.decision import Decision, Outlook, Reason
 from stoker.kube.client import KubeClient, KubeError
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from stoker import __version__
 from stoker.api.operation import AttemptOutcome, OperationState, VirtualMachineOperation
 from stoker.api.quota import Amounts, Quota
-from stoker.core.actions import Decision, Retain, Settle
+from stoker.core.actions import Retain, Settle
+from stoker.core.decision import Decision
 from stoker.metrics.bounds import Bounded
 from stoker.metrics.census import CENSUS, Usage
 

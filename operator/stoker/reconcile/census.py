@@ -13,8 +13,8 @@ from stoker.api.conditions import ConditionType
 from stoker.api.errors import ErrorCode
 from stoker.api.tenant import Tenant
 from stoker.api.virtualmachine import Phase
-from stoker.core.actions import Reason
 from stoker.core.admission import tenant_of
+from stoker.core.decision import Reason
 from stoker.core.faults import POLICIES, Fault
 from stoker.metrics.bounds import OTHER
 from stoker.metrics.census import Census, Usage

@@ -18,7 +18,6 @@ from stoker.core.actions import (
     Claim,
     ConvergeStack,
     CreateStack,
-    Decision,
     DeleteStack,
     Enroll,
     LookAtResources,
@@ -38,6 +37,7 @@ from stoker.core.actions import (
 )
 from stoker.core.asked import retry_value
 from stoker.core.audit import Record
+from stoker.core.decision import Decision
 from stoker.core.faults import Fault, Retry
 from stoker.core.inputs import Inputs
 from stoker.core.stack import Candidate, Plan, Preview, Resources, Stack, StackEvent, StackEvents

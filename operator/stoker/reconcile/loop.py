@@ -18,10 +18,11 @@ from stoker.api.base import what_is_wrong
 from stoker.api.operation import OperationType
 from stoker.api.virtualmachine import VirtualMachine
 from stoker.audit.writer import AuditError
-from stoker.core.actions import Claim, Decision, Nothing, Reason, Release
+from stoker.core.actions import Claim, Nothing, Release
 from stoker.core.catalog import Catalog
 from stoker.core.common import call_failed
 from stoker.core.decide import decide
+from stoker.core.decision import Decision, Reason
 from stoker.core.findings import need_of
 from stoker.core.status import derive, passes_soon
 from stoker.core.waiting import soon_over

@@ -272,18 +272,16 @@ class TenantRuntime:
 
     async def poll(self) -> float:
         """List the project once, wake whom it concerns, and return the seconds it took."""
-        started = time.monotonic()
+        name, started = self.tenant.metadata.name, time.monotonic()
         try:
             listing = await self.call("list", lambda project: project.heat.list(cluster_tags(self.cluster)))
         except CloudError as error:
             if self.poll_fault is None or self.poll_fault.code is not error.fault.code:
-                log.warning(
-                    "listing failed", extra={"tenant": self.tenant.metadata.name, "error": error.fault.sentence}
-                )
+                log.warning("listing failed", extra={"tenant": name, "error": error.fault.sentence})
             was_known = isinstance(self.view(""), Listing)
             self.poll_fault = error.fault
             if self.snapshot is None or (was_known and not isinstance(self.view(""), Listing)):
-                self.wake_all(self.tenant.metadata.name)
+                self.wake_all(name)
             return time.monotonic() - started
         self.observe(listing)
         return time.monotonic() - started

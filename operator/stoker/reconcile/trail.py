@@ -13,8 +13,8 @@ from stoker import metrics
 from stoker.audit.log import AuditLog, now
 from stoker.audit.writer import AuditError, Writer
 from stoker.core import recorded
-from stoker.core.actions import Decision
 from stoker.core.audit import Anchor, Head, Outcome, Record
+from stoker.core.decision import Decision
 from stoker.core.orphans import Doomed
 from stoker.core.world import World
 from stoker.kube.anchors import AnchorRefusedError, Anchors

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from stoker import metrics
-from stoker.core.actions import Decision
+from stoker.core.decision import Decision
 from stoker.core.recorded import requester
 from stoker.core.waiting import LOCAL, suspended, throttled
 from stoker.core.world import World
