@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +158,10 @@ def test_kills_during_updates_leave_the_newest_spec_and_the_same_server(
     cluster.create()
     before = applied(cluster)
     for flavor in ("m1.small", "m1.tiny", "m1.small"):
+        actions = operator.actions() + chance.randint(1, 5)
         cluster.patch("web-1", {"spec": {"flavor": flavor}})
-        time.sleep(chance.uniform(0.1, 2.5))  # anywhere; at each call it is placed by tests/faults/test_kills.py
-        operator.kill()
-        operator.start()
+        wait_until("some of its actions", lambda: operator.actions() >= actions)  # noqa: B023 -- it is called here only
+        operator.replace()
     status = applied(cluster)
     assert servers(cluster) == {before["serverID"]: "m1.small"}
     assert status["stack"]["id"] == before["stack"]["id"]

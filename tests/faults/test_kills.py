@@ -21,7 +21,7 @@ from support.apiserver import DryRun
 from support.cluster import wait_until
 from support.gate import ApiServerProxy, Gate, Point
 from support.lives import MADE, PATTERN, Actor, End, Life, Lives, cloud_call, cluster_call
-from support.operator import OperatorProcess
+from support.operator import HASTY, OperatorProcess
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
@@ -66,9 +66,6 @@ KILLS = 2
 
 PATIENT = {"STOKER_CREATE_DEADLINE_SECONDS": "90", "STOKER_CREATE_TIMEOUT_SECONDS": "60"}
 """Of the operator that dies: no call of its own ends before it does."""
-
-HASTY = {"STOKER_CREATE_DEADLINE_SECONDS": "3", "STOKER_CREATE_TIMEOUT_SECONDS": "2"}
-"""Of the one that follows: what was not answered is given up soon, since nothing here is slow."""
 
 MANY = {"STOKER_WORKERS": "64", "STOKER_TENANT_CALLS": "64", "STOKER_REST_SECONDS": "2", "STOKER_POLL_SECONDS": "0.3"}
 

@@ -19,13 +19,10 @@ from simulator.local import Simulator
 from support.cluster import wait_until
 from support.gate import ApiServerProxy, Gate, Handler
 from support.lives import cloud_call
-from support.operator import OperatorProcess
+from support.operator import HASTY, OperatorProcess
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
 
 pytestmark = pytest.mark.kubernetes
-
-HASTY = {"STOKER_CREATE_DEADLINE_SECONDS": "3", "STOKER_CREATE_TIMEOUT_SECONDS": "2"}
-"""Of the second: what was not answered is given up soon, since nothing here is slow."""
 
 PATIENT = {"STOKER_CALL_TIMEOUT_SECONDS": "300"}
 """Of the first: its call does not end while it sleeps."""

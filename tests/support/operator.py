@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from unittest import mock
 
+import onboard
 from localenv.settings import LocalSettings
 from operator_run import environment
 from stoker import app
@@ -27,6 +29,9 @@ QUICK = {
     "STOKER_CREATE_TIMEOUT_SECONDS": "30",
 }
 """Short pauses for tests. The create deadline stays above what a loaded local Heat takes to accept a create."""
+
+HASTY = {"STOKER_CREATE_DEADLINE_SECONDS": "3", "STOKER_CREATE_TIMEOUT_SECONDS": "2"}
+"""Of an operator on a simulated cloud, where nothing is slow: what was not answered is given up soon."""
 
 
 class OperatorThread:
@@ -79,11 +84,12 @@ class OperatorProcess:
 
     def __init__(self, local: LocalSettings, log: str, **extra: str) -> None:
         self._environment = {**environment(local), **QUICK, **extra}
-        self._log = log
+        self._local, self._log = local, Path(log)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with open(self._log, "ab") as log:  # noqa: PTH123
+        with self._log.open("ab") as log:
+            self._begun = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stoker", "run"], env=self._environment, stdout=log, stderr=log
             )
@@ -93,6 +99,17 @@ class OperatorProcess:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def actions(self) -> int:
+        """Return how many actions it took since it was started, as its log says; it takes none before it leads."""
+        return self._log.read_bytes()[self._begun :].count(b'"action": ')
+
+    def replace(self) -> None:
+        """Kill it without any warning, and start another that need not wait until the Lease of the dead runs out."""
+        self.kill()
+        lease = ("lease", Settings().lease_name, "-n", onboard.NAMESPACE)
+        onboard.kubectl(self._local, "patch", *lease, "--type=merge", "-p", '{"spec": {"holderIdentity": ""}}')
+        self.start()
 
     def stop(self) -> int:
         """Ask it to end, and return its exit code."""
