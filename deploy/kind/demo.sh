@@ -20,6 +20,7 @@ trap 'kill $simulator' EXIT
 for _ in $(seq 100); do grep -q auth_url "$known" && break; sleep 0.1; done
 
 k apply --server-side -f crds/
+k wait --for=jsonpath='{.status.conditions}' --timeout=60s -f crds/ # before it, the next line may fail
 k wait --for=condition=Established --timeout=60s -f crds/
 k apply --server-side -f deploy/manifests/
 .venv/bin/stoker templates | k apply --server-side -f -

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from localenv.kubernetes import SERVED
 from localenv.process import say
 from localenv.settings import REPOSITORY, LocalSettings
 from stoker.api.base import API_VERSION
@@ -95,10 +96,7 @@ def kinds(settings: LocalSettings, files: Iterable[Path]) -> None:
     """Apply CRDs, and wait until their kinds are served."""
     named = [f"--filename={file}" for file in files]
     kubectl(settings, "apply", "--server-side", "--force-conflicts", *named)
-    for sign in (
-        "jsonpath={.status.conditions}",
-        "condition=Established",
-    ):  # without conditions the second fails at once
+    for sign in SERVED:
         kubectl(settings, "wait", f"--for={sign}", "--timeout=60s", *named)
 
 

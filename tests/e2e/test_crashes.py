@@ -26,21 +26,22 @@ def test_twenty_kills_leave_one_stack_each_and_none_after(
 ) -> None:
     """Two rounds of creating and deleting ten VMs, killed five times in each half, at moments that a seed gives."""
     chance = random.Random(20)
-    operator = OperatorProcess(onboarded, str(tmp_path / "operator.log"))
-    operator.start()
-    for _ in range(2):
-        for name in NAMES:
-            cluster.create(name)
-        killed(operator, chance)
-        cluster.wait_active(*NAMES)
-        stacks = cluster.stacks()
-        assert sorted(stack.name for stack in stacks) == sorted(vm["status"]["stack"]["name"] for vm in cluster.vms())
+    with OperatorProcess(onboarded, str(tmp_path / "operator.log")) as operator:
+        for _ in range(2):
+            for name in NAMES:
+                cluster.create(name)
+            killed(operator, chance)
+            cluster.wait_active(*NAMES)
+            stacks = cluster.stacks()
+            assert sorted(stack.name for stack in stacks) == sorted(
+                vm["status"]["stack"]["name"] for vm in cluster.vms()
+            )
 
-        cluster.delete()
-        killed(operator, chance)
-        cluster.wait_gone()
-        assert cluster.stacks() == []
-    assert operator.stop() == 0
+            cluster.delete()
+            killed(operator, chance)
+            cluster.wait_gone()
+            assert cluster.stacks() == []
+        assert operator.stop() == 0
 
 
 def killed(operator: OperatorProcess, chance: random.Random) -> None:
@@ -55,10 +56,8 @@ def test_of_two_operators_one_acts(cluster: Cluster, onboarded: LocalSettings, t
     """Both run; one holds the lease and makes every claim; when it is killed, the other takes over."""
     first = OperatorProcess(onboarded, str(tmp_path / "first.log"), STOKER_IDENTITY="first")
     second = OperatorProcess(onboarded, str(tmp_path / "second.log"), STOKER_IDENTITY="second")
-    first.start()
-    second.start()
-    running = {"first": first, "second": second}
-    try:
+    with first, second:
+        running = {"first": first, "second": second}
         cluster.create("one")
         cluster.wait_active("one")
         (leader,) = {operation["status"]["holder"].partition("_")[0] for operation in cluster.operations()}
@@ -75,21 +74,17 @@ def test_of_two_operators_one_acts(cluster: Cluster, onboarded: LocalSettings, t
         assert len(cluster.stacks()) == 2
         cluster.delete()
         cluster.wait_gone()
-    finally:
-        for operator in running.values():
-            operator.stop()
+        assert running.popitem()[1].stop() == 0
 
 
 def test_a_stopped_operator_gives_its_lease_up(cluster: Cluster, onboarded: LocalSettings, tmp_path: Path) -> None:
     log = tmp_path / "operator.log"
-    operator = OperatorProcess(onboarded, str(log), STOKER_IDENTITY="leaver")
-    operator.start()
     holder = ("get", "lease", "stoker", "-n", "stoker-system", "-o", "jsonpath={.spec.holderIdentity}")
-    wait_until("the lease", lambda: cluster.kubectl(*holder).startswith("leaver_"))
-    cluster.create()
-    cluster.wait_active("web-1")
-
-    assert operator.stop() == 0
+    with OperatorProcess(onboarded, str(log), STOKER_IDENTITY="leaver") as operator:
+        wait_until("the lease", lambda: cluster.kubectl(*holder).startswith("leaver_"))
+        cluster.create()
+        cluster.wait_active("web-1")
+        assert operator.stop() == 0
 
     assert cluster.kubectl(*holder) == ""
     told = [json.loads(line) for line in log.read_text().splitlines()]

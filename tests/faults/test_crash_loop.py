@@ -31,9 +31,7 @@ def test_a_crash_loop_under_many_new_vms_ends_with_one_create_for_each(
     names = [f"web-{number}" for number in range(VMS)]
     for name in names:
         simulated.create(name)
-    operator = OperatorProcess(onboarded, str(tmp_path / "operator.log"), **HASTY)
-    operator.start()
-    try:
+    with OperatorProcess(onboarded, str(tmp_path / "operator.log"), **HASTY) as operator:
         for _ in range(KILLS):
             wait_until("it to act", operator.actions)
             before = creates()
@@ -49,5 +47,4 @@ def test_a_crash_loop_under_many_new_vms_ends_with_one_create_for_each(
         simulated.delete()
         simulated.wait_gone()
         assert simulated.stacks() == []
-    finally:
         assert operator.stop() == 0

@@ -169,10 +169,9 @@ def test_a_quota_outlives_operators_that_are_killed_again_and_again(
     under: Callable[..., SimulatedCluster], onboarded: LocalSettings, tmp_path: Path
 ) -> None:
     cluster = under(vms=20)
-    running = OperatorProcess(onboarded, str(tmp_path / "log"), STOKER_IDENTITY="")
+    operator = OperatorProcess(onboarded, str(tmp_path / "log"), STOKER_IDENTITY="")
 
-    with watched(cluster, 20) as seen:
-        running.start()
+    with watched(cluster, 20) as seen, operator as running:
         apply(cluster, 60)
         for least in (1, 5, 15):
             wait_until(f"{least} reservations", lambda least=least: reserved(seen.vms()) >= least)
@@ -184,9 +183,9 @@ def test_a_quota_outlives_operators_that_are_killed_again_and_again(
         running.start()
         seen.wait(20, 35)
 
-    assert len(cluster.stacks()) == 20
-    assert (cluster.tenant()["status"]["admission"]["pending"], reserved(cluster.vms())) == ([], 20)
-    assert running.stop() == 0
+        assert len(cluster.stacks()) == 20
+        assert (cluster.tenant()["status"]["admission"]["pending"], reserved(cluster.vms())) == ([], 20)
+        assert running.stop() == 0
 
 
 def test_a_lowered_quota_stops_nothing_and_a_raised_one_wakes_the_oldest(

@@ -79,8 +79,7 @@ class Stage:
 
     def close(self) -> None:
         for operator in (self.first, self.second):
-            if operator.process is not None and operator.process.poll() is None:
-                operator.kill()
+            operator.kill()
         self.cluster.close()
         self.simulator.run(self._proxy.close())
 

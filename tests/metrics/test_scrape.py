@@ -87,11 +87,8 @@ def scraped(onboarded: LocalSettings, tmp_path: Path) -> Iterator[Scraped]:
     settings = {"STOKER_METRICS_PORT": str(port), "STOKER_BIND_ADDRESS": "127.0.0.1"}
     # An identity of its own: its audit goes with the test, and the anchor of any other must not ask for it.
     settings |= {"STOKER_AUDIT_DIR": str(tmp_path), "STOKER_IDENTITY": f"scrape-{uuid.uuid4().hex[:8]}"}
-    operator = OperatorProcess(onboarded, str(tmp_path / "operator.log"), **settings)
-    operator.start()
-    try:
+    with OperatorProcess(onboarded, str(tmp_path / "operator.log"), **settings) as operator:
         yield Scraped(port)
-    finally:
         assert operator.stop() == 0
 
 

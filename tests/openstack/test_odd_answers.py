@@ -121,6 +121,13 @@ def test_a_servers_fault_is_kept(canned, opened) -> None:
     assert (found.status, found.power, found.fault) == ("ERROR", "Stopped", "No valid host")
 
 
+def test_a_server_that_is_deleted_and_still_shown_is_not_there(canned, opened) -> None:
+    """Nova shows one as DELETED for the last moment of its deletion, and as SOFT_DELETED while it is in the bin."""
+    shown = [{"id": status, "status": status} for status in ("ACTIVE", "DELETED", "SOFT_DELETED")]
+    canned.on("GET", "/compute/v2.1/servers/detail", Canned(200, {"servers": shown}))
+    assert set(opened(canned).compute.servers().by_id) == {"ACTIVE"}
+
+
 @pytest.mark.parametrize("body", [{}, {"networks": [{}]}, {"networks": 7}])
 def test_a_collection_of_something_else_is_an_outage(canned, opened, body) -> None:
     canned.on("GET", "/network/v2.0/networks", Canned(200, body))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -80,7 +79,7 @@ class OperatorThread:
 
 
 class OperatorProcess:
-    """`stoker run` as a process of its own."""
+    """`stoker run` as a process of its own, which a `with` starts; it is killed at the end if it still runs."""
 
     def __init__(self, local: LocalSettings, log: str, **extra: str) -> None:
         self._environment = {**environment(local), **QUICK, **extra}
@@ -94,11 +93,18 @@ class OperatorProcess:
                 [sys.executable, "-m", "stoker", "run"], env=self._environment, stdout=log, stderr=log
             )
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.kill()
+
     def kill(self) -> None:
-        """Kill it without any warning."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        """Kill it without any warning; nothing happens when it does not run."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
     def actions(self) -> int:
         """Return how many actions it took since it was started, as its log says; it takes none before it leads."""

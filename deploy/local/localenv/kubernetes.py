@@ -29,6 +29,10 @@ QUOTA_BYTES = 4 << 30
 OPERATOR_KUBECONFIG_LIFE = "8760h"
 """A year, so that a token does not end under a running environment."""
 
+SERVED = ("jsonpath={.status.conditions}", "condition=Established")
+"""What kubectl waits for, in this order, until the kinds of a CRD are served. A CRD that was made just now has null for
+conditions, and of those the second fails at once (seen with kubectl 1.32)."""
+
 CONTROLLERS = (
     "namespace-controller",
     "garbage-collector-controller",
@@ -209,7 +213,8 @@ def _fill_cluster(access: Access, kubectl: Kubectl) -> None:
     crds = sorted(CRDS.glob("*.yaml"))
     if crds:
         kubectl.apply(crds, manager="stoker-local")
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"--filename={file}" for file in crds))
+        for sign in SERVED:
+            kubectl("wait", f"--for={sign}", "--timeout=60s", *(f"--filename={file}" for file in crds))
     kubectl.apply(sorted(MANIFESTS.glob("*.yaml")), manager="stoker-local")
     process = Process("kube-controller-manager", access.settings)
     process.wait_ready(lambda: _controllers_work(access), START_SECONDS)

@@ -25,6 +25,9 @@ from .settings import HOST, LocalSettings
 POLL_SECONDS = 0.1
 """Pause between two looks at a process or a port, seconds."""
 
+START_SECONDS = 15.0
+"""Longest time until the kernel tells a new process's arguments; it is a moment, on a machine that has one to spare."""
+
 
 def say(text: str) -> None:
     """Print one line of progress, stamped with the time of day and, where halves run side by side, the half."""
@@ -81,10 +84,15 @@ class Process:
 
     def was_started_with(self, argument: str) -> bool:
         """Return whether the running process has that argument."""
+        # A process has no arguments for a moment after its start: the kernel says that it runs before it says what.
+        wait_for(lambda: self._arguments() != [""], START_SECONDS)
+        return argument in self._arguments()
+
+    def _arguments(self) -> list[str]:
         try:
-            return argument in Path(f"/proc/{self.pid()}/cmdline").read_text().split("\0")
+            return Path(f"/proc/{self.pid()}/cmdline").read_text().split("\0")
         except OSError:
-            return False
+            return []
 
     def stop(self, *, grace: float = 15.0, first: signal.Signals = signal.SIGTERM) -> None:
         """Ask the process to end, and kill it after `grace` seconds; nothing happens when it is gone."""

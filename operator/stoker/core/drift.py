@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from stoker.core.identity import tag_value
 from stoker.core.power import asked, look
-from stoker.core.server import BROKEN, Server
+from stoker.core.server import Server
 from stoker.core.stack import Stack
 from stoker.core.world import World, is_open
 
@@ -51,7 +51,7 @@ def differences(world: World) -> tuple[Difference, ...] | None:
 
 
 def _of_server(world: World, server: Server) -> tuple[Difference, ...]:
-    if server.status in BROKEN:
+    if server.broken:
         why = f": {server.fault}" if server.fault else ""
         return (Difference(Kind.BROKEN, f"the server {server.id} is in {server.status}{why}"),)
     power = world.vm.spec.power_state

@@ -16,7 +16,7 @@ from stoker.core.attempts import Held
 from stoker.core.common import LOOK_AGAIN, progress, trouble
 from stoker.core.decision import Decision, Reason
 from stoker.core.faults import one_line
-from stoker.core.server import BROKEN, UNSEEN, PowerAction, ServerLook
+from stoker.core.server import UNSEEN, PowerAction, ServerLook
 from stoker.core.stack import Stack, Unknown
 from stoker.core.world import World, is_open
 
@@ -121,7 +121,7 @@ def restarted(world: World) -> str | None:
 def wanted(world: World) -> Wanted | None:
     """Return the start, stop or restart that is asked for; none of a server that is gone or broken."""
     seen = look(world)
-    if seen and (seen.server is None or seen.server.status in BROKEN):
+    if seen and (seen.server is None or seen.server.broken):
         return None
     if asked(world):
         kind = next(kind for kind, target in TARGETS.items() if target is world.vm.spec.power_state)

@@ -22,9 +22,6 @@ class PowerAction(StrEnum):
 _STATES: dict[str, str] = {"ACTIVE": PowerState.RUNNING, "SHUTOFF": PowerState.STOPPED}
 """What counts is Nova's own word, which its actions go by; the hypervisor's may be ahead of it for minutes."""
 
-BROKEN = {"ERROR", "DELETED", "SOFT_DELETED"}
-"""Statuses of a server that is of no use as it is."""
-
 LONGEST_STATE = 32
 """Characters of a power state that a status has room for."""
 
@@ -55,6 +52,11 @@ class Server:
 
     flavor: str = ""
     """Name of its flavor."""
+
+    @property
+    def broken(self) -> bool:
+        """Of no use as it is."""
+        return self.status == "ERROR"
 
     @property
     def state(self) -> str:

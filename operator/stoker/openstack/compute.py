@@ -24,7 +24,7 @@ SERVERS = {"OpenStack-API-Version": "compute 2.69"}
 Stein, 2019) lists them with the status UNKNOWN (read in Nova's API reference, "Handling Down Cells")."""
 
 GONE = {"DELETED", "SOFT_DELETED"}
-"""Statuses of a server that is deleted, and that Nova still shows."""
+"""Statuses of a server that is deleted, and that Nova still shows: in a bin, or for the last moment of its deletion."""
 
 POWER_STATES = {0: "NoState", 1: "Running", 3: "Paused", 4: "Stopped", 6: "Crashed", 7: "Suspended"}
 
@@ -67,10 +67,10 @@ class ComputeClient:
         self._rest, self._clock = rest, clock
 
     def servers(self) -> Servers:
-        """List the project's servers, all of them or none."""
+        """List the project's servers, all of them or none; what is deleted and still shown is left out."""
         as_of = self._clock()
         found = collection(self._rest, "/servers/detail", "servers", _server, headers=SERVERS)
-        return Servers(as_of, {server.id: server for server in found})
+        return Servers(as_of, {server.id: server for server in found if server.status not in GONE})
 
     def is_gone(self, server_id: str) -> bool:
         """Look by id: gone is a 404 that Nova itself calls itemNotFound, or a server that is kept in a bin."""
