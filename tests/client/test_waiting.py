@@ -12,6 +12,7 @@ from localenv.settings import REPOSITORY
 from stoker.api.errors import ErrorCode
 from stoker.api.virtualmachine import Phase, VirtualMachine
 from stoker.client import Client, StalledError, VirtualMachineSpec, standing
+from support.cluster import wait_until
 from support.operator import OperatorThread
 from support.simulated_cluster import SimulatedCluster
 
@@ -27,7 +28,7 @@ def test_a_life_is_waited_for_from_create_to_gone_with_its_progress(
     assert (vm.status.phase, vm.status.stack is not None) == (Phase.ACTIVE, True)
     assert [one.status.phase for one in seen][-1] is Phase.ACTIVE
     assert user.list_vms(phase=Phase.ACTIVE)[0].metadata.name == name
-    assert {"Active"} <= {event.reason for event in user.get_vm_events(name)}
+    wait_until("its Event", lambda: "Active" in {event.reason for event in user.get_vm_events(name)})
 
     user.stop_vm(name)
     assert user.wait_until(name).status.power_state == "Stopped", "an older Ready does not count"

@@ -67,8 +67,10 @@ def test_a_server_deleted_behind_heat_is_missed_by_a_check_only(cloud: ProjectCl
     stack_id = create(cloud, name, vm())
     settled(cloud, name, stack_id)
     server_id = cloud.heat.outputs(name, stack_id).server_id
-    assert bare.send("DELETE", f"/servers/{server_id}", "compute").status_code == 204
-    wait_until("the server to go", lambda: the_server(cloud, server_id) is None, 60)
+    path = f"/servers/{server_id}"
+    assert bare.send("DELETE", path, "compute").status_code == 204
+    wait_until("the server to go", lambda: bare.send("GET", path, "compute").status_code == 404)
+    assert the_server(cloud, server_id) is None
     assert settled(cloud, name, stack_id).status == "CREATE_COMPLETE"
     assert cloud.heat.outputs(name, stack_id).server_id == server_id
 

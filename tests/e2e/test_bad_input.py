@@ -35,7 +35,7 @@ def test_unknown_names_are_said_and_a_correction_heals(cluster: Cluster, operato
         assert condition["status"] == "False"
         assert text in condition["message"]
         assert cluster.condition(name, "Stalled")["status"] == "True"
-        assert reason in {event["reason"] for event in cluster.events(name)}
+        wait_until("its Event", lambda: reason in {event["reason"] for event in cluster.events(name)})  # noqa: B023 -- here
     assert (cluster.stacks(), cluster.operations()) == ([], [])
 
     for name, (spec, _, _) in names.items():

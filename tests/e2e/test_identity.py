@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.openstack]
 
 
 def servers(cluster: Cluster) -> set[str]:
-    return {server["id"] for server in cluster.project.user.call("GET", "NOVA", "/v2.1/servers")["servers"]}
+    return {server["id"] for server in cluster.project.servers()}
 
 
 def backup(cluster: Cluster) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.openstack]
 
 def server(cluster: Cluster) -> dict[str, Any]:
     """Return the project's only server."""
-    (found,) = cluster.project.user.call("GET", "NOVA", "/v2.1/servers/detail")["servers"]
+    (found,) = cluster.project.servers()
     return dict(found)
 
 

@@ -42,9 +42,8 @@ def test_of_four_vms_with_room_for_two_two_are_made_and_the_next_when_one_goes(
     limited.wait_active(older)
 
     assert limited.condition(younger)["reason"] == "QuotaExceeded"
-    assert limited.tenant()["status"]["used"] == {
-        "vms": 2, "vcpus": 2, "ramMiB": 1024, "gpus": 0, "volumesGiB": 0, "floatingIPs": 0,
-    }  # fmt: skip
+    used = {"vms": 2, "vcpus": 2, "ramMiB": 1024, "gpus": 0, "volumesGiB": 0, "floatingIPs": 0}
+    wait_until("the Tenant to say so", lambda: limited.tenant()["status"]["used"] == used)
     limited.delete()
     limited.wait_gone()
     wait_until("all stacks to be gone", lambda: not limited.stacks())

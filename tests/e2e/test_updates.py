@@ -21,9 +21,8 @@ SSH = {"protocol": "tcp", "ports": "22", "cidr": "0.0.0.0/0"}
 
 def servers(cluster: Cluster) -> dict[str, Any]:
     """Return the name of each server's flavor, by id."""
-    found = cluster.project.user.call("GET", "NOVA", "/v2.1/servers/detail")["servers"]
     flavors = {f["id"]: f["name"] for f in cluster.project.user.call("GET", "NOVA", "/v2.1/flavors")["flavors"]}
-    return {server["id"]: flavors[server["flavor"]["id"]] for server in found}
+    return {server["id"]: flavors[server["flavor"]["id"]] for server in cluster.project.servers()}
 
 
 def volumes(cluster: Cluster) -> dict[str, tuple[str, int]]:

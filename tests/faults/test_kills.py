@@ -67,6 +67,9 @@ KILLS = 2
 PATIENT = {"STOKER_CREATE_DEADLINE_SECONDS": "90", "STOKER_CREATE_TIMEOUT_SECONDS": "60"}
 """Of the operator that dies: no call of its own ends before it does."""
 
+BEFORE_ITS_CALLS_END = 50.0
+"""Longest wait until all are held, seconds."""
+
 MANY = {"STOKER_WORKERS": "64", "STOKER_TENANT_CALLS": "64", "STOKER_REST_SECONDS": "2", "STOKER_POLL_SECONDS": "0.3"}
 
 
@@ -131,7 +134,7 @@ class Stage:
             going = self.lives.restless(actors)
             return all(self.lives.held(actor) for actor in going)
 
-        wait_until("every life to be where the operator is to die", there, 25)
+        wait_until("every life to be where the operator is to die", there, BEFORE_ITS_CALLS_END)
         past = [actor for actor in actors if not self.lives.held(actor)]
         self.patient.kill()
         assert all(actor.point and actor.point.call == "PATCH status" for actor in past), [str(one) for one in past]

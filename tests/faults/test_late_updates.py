@@ -50,13 +50,13 @@ def test_an_update_that_lands_after_a_newer_one_is_noticed_and_undone(
     simulated.patch("web-1", {"spec": {"flavor": "m1.small"}})
     simulated.wait_reason("AwaitingAnswer")
     simulated.patch("web-1", {"spec": {"flavor": "m1.tiny"}})
-    wait_until("the edit to be taken back", lambda: settled(simulated), 60)
+    wait_until("the edit to be taken back", lambda: settled(simulated))
 
     simulated.project.simulator.do(Control.release, late)
 
-    wait_until("the late update to land", lambda: begun(simulated) >= 1, 60)
-    wait_until("the spec's own flavor", lambda: begun(simulated) == 2 and flavor(simulated) == "m1.tiny", 60)
-    wait_until("the VM to be as its spec asks", lambda: settled(simulated), 60)
+    wait_until("the late update to land", lambda: begun(simulated) >= 1)
+    wait_until("the spec's own flavor", lambda: begun(simulated) == 2 and flavor(simulated) == "m1.tiny")
+    wait_until("the VM to be as its spec asks", lambda: settled(simulated))
 
 
 def begun(simulated: SimulatedCluster) -> int:
@@ -73,7 +73,7 @@ def test_an_update_answered_with_a_500_ends_as_what_it_was(simulated: SimulatedC
     simulated.patch("web-1", {"spec": {"flavor": "m1.small"}})
 
     assert "the engine is not well" in simulated.wait_reason("CloudUnavailable")["message"]
-    wait_until("the next try", lambda: settled(simulated), 60)
+    wait_until("the next try", lambda: settled(simulated))
 
 
 def test_a_volume_that_could_not_be_made_is_taken_back_without_allow_replace(
@@ -88,7 +88,7 @@ def test_a_volume_that_could_not_be_made_is_taken_back_without_allow_replace(
 
     simulated.patch("web-1", {"spec": {"volumes": []}})
 
-    wait_until("the edit to be taken back", lambda: settled(simulated), 60)
+    wait_until("the edit to be taken back", lambda: settled(simulated))
 
 
 def test_a_stack_is_not_left_behind_while_an_update_of_it_may_still_land(

@@ -157,7 +157,7 @@ def test_a_vm_whose_credentials_are_gone_is_abandoned_by_its_id_and_the_stack_is
     assert (record["state"], record["abandoned"], record["retained"], record["stackID"]) == (
         "Succeeded", True, True, stack.id,
     )  # fmt: skip
-    assert "Abandoned" in {event["reason"] for event in simulated.events()}
+    wait_until("the Event", lambda: "Abandoned" in {event["reason"] for event in simulated.events()})
 
 
 def test_a_protected_vm_that_is_deleted_keeps_its_stack_until_the_protection_is_lifted(

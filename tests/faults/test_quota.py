@@ -103,7 +103,7 @@ class History:
 
     def wait(self, active: int, parked: int) -> None:
         """Wait until so many are Active, so many are parked, and there is no other."""
-        wait_until(f"{active} Active and {parked} parked", lambda: settled(self.vms(), active, parked), 150)
+        wait_until(f"{active} Active and {parked} parked", lambda: settled(self.vms(), active, parked))
 
     def stop(self) -> None:
         self._kubectl.terminate()

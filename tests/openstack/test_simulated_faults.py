@@ -76,7 +76,7 @@ def test_what_outlasts_the_deadline_is_a_timeout_and_lands(world: World, kind: s
     assert (met.code, met.definite) == (C.TIMEOUT, False)
     assert kind != "late-request" or world.names() == []
     world.simulator.do(Control.release, number)
-    wait_until("the request to land", lambda: world.names() == ["vm-1"], 20)
+    wait_until("the request to land", lambda: world.names() == ["vm-1"])
 
 
 def test_a_zombie_lands_after_its_client_gave_up(world: World, cloud: ProjectClient) -> None:
@@ -85,7 +85,7 @@ def test_a_zombie_lands_after_its_client_gave_up(world: World, cloud: ProjectCli
     assert not fault_of(lambda: create(cloud, "vm-1")).definite
     assert cloud.heat.find("vm-1").stacks == ()
     world.simulator.do(Control.release, number)
-    wait_until("the zombie", lambda: cloud.heat.find("vm-1").stacks, 20)
+    wait_until("the zombie", lambda: cloud.heat.find("vm-1").stacks)
     assert fault_of(lambda: create(cloud, "vm-1")).code is C.NAME_CONFLICT
 
 
@@ -106,7 +106,7 @@ def test_a_zombie_deletion_takes_what_was_to_stay(world: World, cloud: ProjectCl
     assert not fault_of(lambda: cloud.heat.delete("vm-1", stack_id)).definite
     assert cloud.heat.probe("vm-1", stack_id).stack is not None
     world.simulator.do(Control.release, number)
-    wait_until("the zombie", lambda: cloud.heat.probe("vm-1", stack_id).stack is None, 20)
+    wait_until("the zombie", lambda: cloud.heat.probe("vm-1", stack_id).stack is None)
 
 
 def test_a_retry_after_is_told(world: World, cloud: ProjectClient) -> None:
@@ -137,7 +137,7 @@ def test_a_name_race_leaves_two_stacks_of_one_name(world: World, cloud: ProjectC
     second = create(cloud, "vm-1")
     assert [stack.id for stack in cloud.heat.find("vm-1").stacks] == [first, second]
     cloud.heat.delete("vm-1", first)
-    wait_until("one", lambda: [stack.id for stack in cloud.heat.find("vm-1").stacks] == [second], 20)
+    wait_until("one", lambda: [stack.id for stack in cloud.heat.find("vm-1").stacks] == [second])
 
 
 # What selects a fault, and the counts

@@ -59,7 +59,7 @@ def test_an_engine_that_dies_leaves_a_stack_in_progress_until_it_is_asked_again(
     assert probe.stack is not None
     assert probe.stack.status == "DELETE_IN_PROGRESS"
     cloud.heat.delete("vm-1", stack_id)
-    wait_until("it to go", lambda: cloud.heat.probe("vm-1", stack_id).stack is None, 20)
+    wait_until("it to go", lambda: cloud.heat.probe("vm-1", stack_id).stack is None)
 
 
 def test_an_action_times_out(world: World, cloud: ProjectClient) -> None:
@@ -91,7 +91,7 @@ def test_a_deletion_fails_and_the_next_one_succeeds(world: World, cloud: Project
     assert "Port is in use" in stack.reason
     assert len(cloud.compute.servers().by_id) == 1
     cloud.heat.delete("vm-1", stack_id)
-    wait_until("it to go", lambda: cloud.heat.probe("vm-1", stack_id).stack is None, 20)
+    wait_until("it to go", lambda: cloud.heat.probe("vm-1", stack_id).stack is None)
     assert cloud.compute.servers().by_id == {}
 
 
@@ -182,7 +182,7 @@ def test_a_copy_is_a_stack_like_the_other_with_its_own_name_tags_and_server(worl
     assert copied["outputs"]["server_id"] == cloud.heat.outputs("vm-2", copied["id"]).server_id
     assert len(cloud.compute.servers().by_id) == 2
     cloud.heat.delete("vm-2", copied["id"])
-    wait_until("the copy's server to go", lambda: len(cloud.compute.servers().by_id) == 1, 20)
+    wait_until("the copy's server to go", lambda: len(cloud.compute.servers().by_id) == 1)
 
 
 def test_an_action_takes_its_time(world: World, cloud: ProjectClient) -> None:
@@ -201,5 +201,5 @@ def test_a_deleted_stack_may_hold_its_name_a_while(world: World, cloud: ProjectC
     stack_id = create(cloud, "vm-1")
     settled(cloud, "vm-1", stack_id)
     cloud.heat.delete("vm-1", stack_id)
-    wait_until("it to go", lambda: cloud.heat.probe("vm-1", stack_id).stack is None, 20)
+    wait_until("it to go", lambda: cloud.heat.probe("vm-1", stack_id).stack is None)
     assert fault_of(lambda: create(cloud, "vm-1")).code is C.CONFLICT

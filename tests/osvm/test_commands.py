@@ -13,6 +13,7 @@ import yaml
 
 from localenv.settings import REPOSITORY
 from stoker.osvm.completion import complete
+from support.cluster import wait_until
 from support.operator import OperatorThread
 from support.osvm_shell import Shell
 from support.simulated_cluster import SimulatedCluster
@@ -43,6 +44,7 @@ def test_a_user_s_day(
     desk.create("alice", simulated.manifest("web-1", publicIP=True))
     assert user.run("retry", "web-1", "--wait") == 0
     assert "Active Active" in user.err.splitlines()[-1]
+    wait_until("its Event", lambda: "Active" in {event["reason"] for event in simulated.events()})
     assert user.run("list") == 0
     name, ready, *_ = user.out.splitlines()[1].split()
     assert (name, ready) == ("web-1", "True")

@@ -23,9 +23,6 @@ Spec = dict[str, Any]
 PATTERN = "pattern"
 """The VM whose stack is copied for whom adopts one."""
 
-PATIENCE = 90.0
-"""Longest wait for all lives of a round, seconds."""
-
 SHORT = {"virtualmachines": "vm", "virtualmachineoperations": "operation"}
 CLOUD = ("stack", "resource", "server")
 """What a call to OpenStack changes."""
@@ -117,7 +114,7 @@ class Lives:
     def rest(self, actors: Sequence[Actor]) -> None:
         """Wait until every life came to its end."""
         try:
-            wait_until("all to be at rest", lambda: not self.restless(actors), PATIENCE)
+            wait_until("all to be at rest", lambda: not self.restless(actors))
         except AssertionError as error:
             still = {str(actor): said for actor, said in self.restless(actors).items()}
             raise AssertionError(f"{error}: {still}") from None

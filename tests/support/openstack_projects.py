@@ -55,6 +55,11 @@ class Project:
         stacks = [HeatStack(s["stack_name"], s["id"], s["stack_status"], tuple(s["tags"] or ())) for s in found]
         return [stack for stack in stacks if stack.status != "DELETE_COMPLETE"]
 
+    def servers(self) -> list[dict[str, Any]]:
+        """Return the servers of the project; for a moment after a deletion, Nova lists one as DELETED."""
+        found: list[dict[str, Any]] = self.user.call("GET", "NOVA", "/v2.1/servers/detail")["servers"]
+        return [server for server in found if server["status"] != "DELETED"]
+
     def stack(self, name: str, stack_id: str) -> dict[str, Any]:
         """Return a stack with parameters and outputs, as Heat shows it."""
         shown: dict[str, Any] = self.user.call("GET", "HEAT", f"/v1/{self.id}/stacks/{name}/{stack_id}")["stack"]
