@@ -23,7 +23,7 @@ from stoker.api.tenant import Tenant
 from stoker.core.attempts import Timing
 from stoker.health import State, serving
 from stoker.kube.anchors import Anchors
-from stoker.kube.client import Access, KubeClient, open_session, path
+from stoker.kube.client import Access, KubeClient, KubeError, open_session, path
 from stoker.kube.events import Events
 from stoker.kube.lease import Leader, LeaseLostError
 from stoker.kube.marks import Marks
@@ -243,7 +243,6 @@ async def run(
     where = settings.bind_address, settings.health_port
     async with serving(*where) as health, open_session(access) as session:
         kube = KubeClient(session, access.server, user_agent=f"stoker/{__version__}")
-        cluster = cluster or (await kube.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"]
         leader = Leader(kube, settings.namespace, settings.lease_name, settings.holder)
         health.state = State.STANDBY
         waiting = {asyncio.create_task(leader.acquire()), asyncio.create_task(stop.wait())}
@@ -254,6 +253,7 @@ async def run(
             task.result()
         if stop.is_set():
             return
+        cluster = cluster or (await kube.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"]
 
         connector = partial(
             connect, timeout=settings.call_timeout_seconds, create_timeout=settings.create_timeout_seconds
@@ -274,7 +274,7 @@ async def run(
 
 
 def main(settings: Settings, access: Access) -> int:
-    """Run until a signal (0), or until the lease is lost (1)."""
+    """Run until a signal (0), or until the lease or the API server is lost (1)."""
     if settings.metrics_port:
         prometheus_client.start_http_server(
             settings.metrics_port, addr=settings.bind_address, registry=metrics.REGISTRY
@@ -292,7 +292,7 @@ def main(settings: Settings, access: Access) -> int:
 
     try:
         asyncio.run(until_signalled())
-    except LeaseLostError as error:
+    except (LeaseLostError, KubeError) as error:
         log.error("stopped: %s", error)  # noqa: TRY400 -- expected, and its message is all there is to say
         return 1
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,17 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoker.kube.client import MERGE_PATCH, Access, KubeClient, KubeError, _error, merge_patch, open_session, path
+from stoker.kube.client import (
+    LONGEST_RETRY_AFTER,
+    MERGE_PATCH,
+    Access,
+    KubeClient,
+    KubeError,
+    _error,
+    merge_patch,
+    open_session,
+    path,
+)
 from support.kube_store import KubeStore, refusal
 
 LEAVES = st.one_of(st.booleans(), st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2))
@@ -81,7 +92,7 @@ def test_paths(parts: tuple[str | None, ...], expected: str):
     ["<html>hunter2</html>", ["hunter2"], {"kind": "Secret", "message": "hunter2"}, {"message": "hunter2"}, None],
 )
 def test_the_text_of_what_is_no_status_is_dropped(body: Any):
-    error = _error(500, body)
+    error = _error(500, json.dumps(body).encode())
     assert (error.status, error.reason) == (500, "Unexpected")
     assert "hunter2" not in str(error)
 
@@ -97,7 +108,7 @@ def test_the_text_of_what_is_no_status_is_dropped(body: Any):
     ],
 )
 def test_the_reason_of_a_status(more: dict[str, Any], reason: str):
-    error = _error(403, {"kind": "Status", "message": "m" * 9000, **more})
+    error = _error(403, json.dumps({"kind": "Status", "message": "m" * 9000, **more}).encode())
     assert (error.status, error.reason) == (403, reason)
     assert len(str(error)) < 600
 
@@ -165,6 +176,28 @@ async def test_what_is_no_answer_of_an_api_server_is_an_error_without_its_text(
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "retry_after", "pause", "passes"),
+    [
+        (429, "1", 1.0, True),
+        (429, "", 0.0, True),
+        (503, "7", 7.0, True),
+        (503, "99999", LONGEST_RETRY_AFTER, True),
+        (503, "Fri, 01 Jan 2100 00:00:00 GMT", 0.0, True),
+        (403, "", 0.0, False),
+        (409, "", 0.0, False),
+    ],
+)
+async def test_a_server_that_has_too_much_to_do_says_for_how_long(
+    store: KubeStore, kube: KubeClient, status: int, retry_after: str, pause: float, passes: bool
+):
+    """In plain text, as an API server does at its limit of requests in flight."""
+    store.answer = web.Response(status=status, text="Too many requests", headers={"Retry-After": retry_after})
+    with pytest.raises(KubeError) as caught:
+        await kube.get("/x")
+    assert (caught.value.status, caught.value.retry_after, caught.value.passes) == (status, pause, passes)
+
+
 async def test_a_redirect_does_not_get_the_token(store: KubeStore, kube: KubeClient):
     async with KubeStore() as other:
         other.store("/x", {"metadata": {}})
@@ -191,7 +224,7 @@ async def test_an_unreachable_server_is_status_0():
         async with open_session(Access(url)) as session:
             with pytest.raises(KubeError) as caught:
                 await KubeClient(session, url).get("/x")
-    assert caught.value.status == 0
+    assert (caught.value.status, caught.value.passes) == (0, True)
 
 
 async def test_an_empty_answer_is_an_empty_object(store: KubeStore, kube: KubeClient):

@@ -182,6 +182,17 @@ async def test_a_refusal_is_not_a_lost_lease(store: KubeStore, kube: KubeClient,
         await candidate(kube, clock).acquire()
 
 
+async def test_an_outage_of_the_api_server_is_waited_through(
+    store: KubeStore, kube: KubeClient, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(module, "RETRY", 0.0)
+    store.answer, leader = refusal(503, "ServiceUnavailable", "etcd is away"), candidate(kube, clock)
+    with caplog.at_level("INFO"):
+        await leader.acquire()
+    assert leader.valid()
+    assert "waiting for the API server: 503 ServiceUnavailable: etcd is away" in caplog.text
+
+
 async def test_keep_renews_through_errors_and_ends_when_the_lease_is_anothers(
     store: KubeStore, kube: KubeClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):

@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from reconcile.test_effects import Acting, acting, tenant  # noqa: F401 -- the fixture
 from stoker.core.attempts import Timing
@@ -87,3 +88,14 @@ async def test_a_vm_is_looked_at_again_when_what_it_needs_is_not_found() -> None
         await Reconciler(cache, queue, gatherer(kube, cache, queue), None, None, None, None).run(key)  # type: ignore[arg-type]  # it ends before
         assert store.requests
         assert await asyncio.wait_for(queue.get(), 5) == key
+
+
+async def test_a_server_that_says_for_how_long_is_not_asked_sooner() -> None:
+    cache, queue = VmCache(), WorkQueue()
+    key = cache.store(stored())
+    async with KubeStore() as store, open_session(Access(store.url)) as session:
+        kube = KubeClient(session, store.url)
+        store.answer = web.Response(status=429, text="Too many requests", headers={"Retry-After": "7"})
+        before = asyncio.get_running_loop().time()
+        await Reconciler(cache, queue, gatherer(kube, cache, queue), None, None, None, None).run(key)  # type: ignore[arg-type]  # it ends before
+        assert queue._timers[key].when() - before >= 7

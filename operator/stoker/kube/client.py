@@ -29,6 +29,9 @@ TOKEN_SECONDS = 60.0
 PAGE = 500
 """Objects of a list in one answer: what is held at a time while ten thousand are read."""
 
+LONGEST_RETRY_AFTER = 60.0
+"""Most seconds that a Retry-After is believed; an API server says one or a few."""
+
 MERGE_PATCH = "application/merge-patch+json"
 
 Page = tuple[list[dict[str, Any]], str]
@@ -38,11 +41,19 @@ Page = tuple[list[dict[str, Any]], str]
 class KubeError(Exception):
     """The API server refused a request, or could not be reached (status 0)."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, retry_after: float = 0.0) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         """The API machinery's word, for example AlreadyExists, Conflict, NotFound, NamespaceTerminating."""
+
+        self.retry_after = retry_after
+        """Seconds in which the API server wants to hear nothing of this, at most LONGEST_RETRY_AFTER."""
+
+    @property
+    def passes(self) -> bool:
+        """Tell whether the server is away or has too much to do, so that the same request may do later."""
+        return self.status in (0, 429) or self.status >= 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +138,10 @@ class KubeClient:
                 timeout=aiohttp.ClientTimeout(total=30),
                 allow_redirects=False,
             ) as response:
-                answer = await response.json(content_type=None) if response.content_length != 0 else {}
+                text = await response.read()
                 if response.status >= 300:
-                    raise _error(response.status, answer)
+                    raise _error(response.status, text, response.headers.get("Retry-After", ""))
+                answer = json.loads(text or "{}")
                 return answer if isinstance(answer, dict) else {}
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise KubeError(0, "Unreachable", f"{method} {path}: {type(error).__name__}") from error
@@ -198,10 +210,18 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     return patch
 
 
-def _error(status: int, answer: Any) -> KubeError:
-    """Return the error of a Status object; any other body is dropped, since it may hold anything."""
+def _error(status: int, text: bytes, retry_after: str = "") -> KubeError:
+    """Return the error of a Status object; any other body is dropped, since it may hold anything.
+
+    A server that has too much to do answers with plain text, and one behind a load balancer with a page.
+    """
+    pause = min(float(retry_after), LONGEST_RETRY_AFTER) if retry_after.isdecimal() else 0.0
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = None
     if not isinstance(answer, dict) or answer.get("kind") != "Status":
-        return KubeError(status, "Unexpected", "the answer is not a Kubernetes Status")
+        return KubeError(status, "Unexpected", "the answer is not a Kubernetes Status", pause)
     causes = {cause.get("reason") for cause in (answer.get("details") or {}).get("causes") or []}
     reason = "NamespaceTerminating" if "NamespaceTerminating" in causes else str(answer.get("reason") or "Unknown")
-    return KubeError(status, reason, str(answer.get("message", ""))[:500])
+    return KubeError(status, reason, str(answer.get("message", ""))[:500], pause)

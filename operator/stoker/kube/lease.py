@@ -50,6 +50,7 @@ class Leader:
         self._clock = clock
         self._until = 0.0
         self._seen: tuple[str, float] = ("", 0.0)
+        self._away: KubeError | None = None
 
     def valid(self) -> bool:
         """Tell whether an effect may start now."""
@@ -61,20 +62,28 @@ class Leader:
             raise LeaseLostError(f"the lease {self._name} ran out")
 
     async def acquire(self) -> None:
-        """Wait until the lease is ours."""
-        waiting = False
+        """Wait until the lease is ours, also through an outage of the API server.
+
+        A process that ended for it would be started again after pauses of up to five minutes, and so come back late.
+        """
+        waiting = ""
         while not await self._won():
-            if not waiting:
-                log.info("waiting for the lease %s", self._name)
-            waiting = True
-            await asyncio.sleep(RETRY)
+            why = f"waiting for the API server: {self._away}" if self._away else f"waiting for the lease {self._name}"
+            if why != waiting:
+                log.info(why)
+            waiting = why
+            await asyncio.sleep(max(RETRY, self._away.retry_after if self._away else 0.0))
         log.info("leading as %s in epoch %d", self.holder, self.epoch)
 
     async def _won(self) -> bool:
+        self._away = None
         try:
             return await self._try()
         except KubeError as error:
             if error.status == 409:  # another candidate was first
+                return False
+            if error.passes:
+                self._away = error
                 return False
             raise
 

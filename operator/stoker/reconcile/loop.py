@@ -154,7 +154,8 @@ class Reconciler:
         if error.status not in (404, 409):
             log.warning("write refused", extra={"vm": "/".join(key), "error": str(error)})
         memory.failures += 1
-        self._queue.add_after(key, min(LONGEST_RETRY, 0.2 * 2.0 ** min(memory.failures, 11)))
+        pause = min(LONGEST_RETRY, 0.2 * 2.0 ** min(memory.failures, 11))
+        self._queue.add_after(key, max(pause, error.retry_after))
 
     async def _report(self, world: World, decision: Decision) -> None:
         """Write the status and say what changed, unless it will have passed in a second."""
