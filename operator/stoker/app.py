@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import kopf
@@ -25,7 +22,7 @@ from stoker.health import State, serving
 from stoker.kube.anchors import Anchors
 from stoker.kube.client import Access, KubeClient, KubeError, open_session, path
 from stoker.kube.events import Events
-from stoker.kube.lease import Leader, LeaseLostError
+from stoker.kube.lease import Leader, LeaseLostError, patiently
 from stoker.kube.marks import Marks
 from stoker.kube.objects import Objects
 from stoker.openstack.client import connect
@@ -45,8 +42,6 @@ from stoker.reconcile.trail import Trail, open_trail
 from stoker.settings import Settings
 
 log = logging.getLogger(__name__)
-
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class Operator:
@@ -187,54 +182,6 @@ class Operator:
                 self.queue.add(key, Priority.RESYNC)
 
 
-def find_access() -> Access:
-    """Return how to reach the API server: the pod's service account, else the kubeconfig.
-
-    Raises ValueError saying what was looked for when there is neither.
-    """
-    if (SERVICE_ACCOUNT / "token").exists():
-        info = kopf.login_with_service_account(settings=kopf.OperatorSettings())
-        token_file: Path | None = SERVICE_ACCOUNT / "token"
-    else:
-        info = kopf.login_with_kubeconfig(settings=kopf.OperatorSettings())
-        token_file = None
-    if info is None:
-        raise ValueError("no access to Kubernetes: neither a service account nor a kubeconfig (KUBECONFIG) was found")
-    ca_data = Path(str(info.ca_path)).read_text() if info.ca_path else _text(info.ca_data)
-    certificate = (
-        _files(info.certificate_path, info.certificate_data),
-        _files(info.private_key_path, info.private_key_data),
-    )
-    return Access(
-        server=info.server,
-        ca_data=ca_data,
-        token=info.token,
-        token_file=token_file,
-        certificate=certificate if certificate[0] and certificate[1] else None,  # type: ignore[arg-type]
-        namespace=info.default_namespace,
-    )
-
-
-def _text(data: object) -> str | None:
-    if data is None:
-        return None
-    text = data.decode() if isinstance(data, bytes) else str(data)
-    if "-----BEGIN" in text:
-        return text
-    return b64decode(text).decode()
-
-
-def _files(where: object, data: object) -> Path | None:
-    """Return a file with the PEM text: OpenSSL loads certificates from files only."""
-    if where:
-        return Path(str(where))
-    if (text := _text(data)) is None:
-        return None
-    with NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
-        file.write(text)
-    return Path(file.name)
-
-
 async def run(
     settings: Settings, access: Access, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None,
     working: Callable[[], None] = lambda: None, cluster: str = "",
@@ -244,8 +191,15 @@ async def run(
     async with serving(*where) as health, open_session(access) as session:
         kube = KubeClient(session, access.server, user_agent=f"stoker/{__version__}")
         leader = Leader(kube, settings.namespace, settings.lease_name, settings.holder)
-        health.state = State.STANDBY
-        waiting = {asyncio.create_task(leader.acquire()), asyncio.create_task(stop.wait())}
+
+        async def lead() -> str:
+            system = await patiently(lambda: kube.get("/api/v1/namespaces/kube-system"))
+            health.state = State.STANDBY
+            await leader.acquire()
+            return str(cluster or system["metadata"]["uid"])
+
+        leading = asyncio.create_task(lead())
+        waiting = {leading, asyncio.create_task(stop.wait())}
         done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
@@ -253,7 +207,7 @@ async def run(
             task.result()
         if stop.is_set():
             return
-        cluster = cluster or (await kube.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"]
+        cluster = leading.result()
 
         connector = partial(
             connect, timeout=settings.call_timeout_seconds, create_timeout=settings.create_timeout_seconds

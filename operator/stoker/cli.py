@@ -90,10 +90,11 @@ def _few_arenas() -> None:
 
 def _run(_options: argparse.Namespace, settings: Settings) -> int:
     _few_arenas()
-    from stoker import app  # noqa: PLC0415 -- kopf and the SDK cost 60 MiB that no other command needs
+    from stoker import app  # noqa: PLC0415 -- kopf costs memory that no other command needs
+    from stoker.access import find_access  # noqa: PLC0415
 
     logs.set_up(settings.log_level)
-    return app.main(settings, app.find_access())
+    return app.main(settings, find_access())
 
 
 def _crds(options: argparse.Namespace, _settings: Settings) -> int:
@@ -128,10 +129,11 @@ def _render(options: argparse.Namespace, _settings: Settings) -> int:
 
 
 def _check(_options: argparse.Namespace, settings: Settings) -> int:
-    from stoker import app, check  # noqa: PLC0415
+    from stoker import check  # noqa: PLC0415
+    from stoker.access import find_access  # noqa: PLC0415
 
     logs.set_up("WARNING")
-    return check.main(settings, app.find_access())
+    return check.main(settings, find_access())
 
 
 def _audit_paths(options: argparse.Namespace, settings: Settings) -> list[Path]:
@@ -145,9 +147,9 @@ def _audit_verify(options: argparse.Namespace, settings: Settings) -> int:
     if options.anchor:
         anchors = audit.anchors_in(options.anchor)
     elif options.cluster:
-        from stoker import app  # noqa: PLC0415
+        from stoker.access import find_access  # noqa: PLC0415
 
-        anchors = audit.anchors_in_cluster(paths, app.find_access(), settings.namespace, settings.replica)
+        anchors = audit.anchors_in_cluster(paths, find_access(), settings.namespace, settings.replica)
     return audit.run_verify(paths, anchors)
 
 

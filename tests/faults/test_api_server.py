@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from aiohttp import web
 
 from localenv.settings import LocalSettings
 from simulator.local import Simulator
 from support.cluster import wait_until
+from support.fresh import free_ports
 from support.gate import ApiServerProxy, Handler
 from support.operator import HASTY, OperatorProcess
 from support.simulated_cluster import SimulatedCluster, simulated_cluster
@@ -77,7 +79,9 @@ class Stage:
         simulator.run(proxy.open())
         self._proxy = proxy
         (folder / "kubeconfig").write_text(proxy.kubeconfig())
+        self._port = free_ports("health")["health"]
         through = {"KUBECONFIG": str(folder / "kubeconfig"), "STOKER_AUDIT_DIR": ""}
+        through |= {"STOKER_BIND_ADDRESS": "127.0.0.1", "STOKER_HEALTH_PORT": str(self._port)}
         self.operator = OperatorProcess(local, str(folder / "operator.log"), **through, **HASTY)
         self.cluster: SimulatedCluster = simulated_cluster(local, simulator)
         self.cluster.open()
@@ -90,6 +94,11 @@ class Stage:
     def runs(self) -> bool:
         assert self.operator.process is not None
         return self.operator.process.poll() is None
+
+    def readiness(self) -> tuple[int, str]:
+        """Return what the operator says on its readiness probe."""
+        answer = requests.get(f"http://127.0.0.1:{self._port}/readyz", timeout=20)
+        return answer.status_code, answer.text.strip()
 
     def transitions(self) -> str:
         """Return how often the Lease changed hands."""
@@ -129,8 +138,10 @@ def test_an_api_server_that_is_away_is_waited_for_and_costs_no_machine(stage: St
         before = way.unanswered.total()
         wait_until("it to knock again and again", lambda: way.unanswered.total() >= before + 5)
         assert stage.runs()
+        assert stage.readiness() == (503, "starting"), "a roll-out does not go on with what reaches no API server"
         simulator.do(lambda _: way.come_back())
         cluster.wait_active("stays", "new")
+        assert stage.readiness() == (200, "leading")
         wait_until("what was deleted meanwhile to go", lambda: cluster.vm("goes") is None)
         assert (len(cluster.stacks()), simulator.count(CREATE)) == (2, 3)
         assert operator.stop() == 0

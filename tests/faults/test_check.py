@@ -11,7 +11,8 @@ import pytest
 
 from operator_run import environment
 from simulator.control import Control
-from stoker import app, check
+from stoker import check
+from stoker.access import find_access
 from stoker.check import Finding
 from stoker.kube.client import KubeClient, open_session
 from stoker.settings import Settings
@@ -24,7 +25,7 @@ def found(simulated: SimulatedCluster) -> dict[str, Finding]:
     """Return what is found of the tenant, by what was checked; with the rights of the operator's account."""
     values = environment(simulated.settings)
     with mock.patch.dict(os.environ, values):
-        access = app.find_access()
+        access = find_access()
 
     async def collect() -> list[Finding]:
         async with open_session(access) as session:

@@ -17,6 +17,7 @@ import onboard
 from localenv.settings import LocalSettings
 from operator_run import environment
 from stoker import app
+from stoker.access import find_access
 from stoker.settings import Settings
 
 QUICK = {
@@ -56,7 +57,7 @@ class OperatorThread:
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         with mock.patch.dict(os.environ, self._environment):
-            access = app.find_access()
+            access = find_access()
         settings = replace(Settings.load(self._environment), **self._changes)  # type: ignore[arg-type]
         await app.run(settings, access, self._stop, ready=self._leading.set, cluster=self._cluster)
 

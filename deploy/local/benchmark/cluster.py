@@ -14,9 +14,9 @@ from typing import Any
 import onboard
 from benchmark import counters
 from localenv.settings import REPOSITORY, LocalSettings
+from stoker.access import find_access
 from stoker.api.tenant import NetworkProfile
 from stoker.api.virtualmachine import VirtualMachineSpec
-from stoker.app import find_access
 from stoker.core.inputs import Inputs, parameters, spec_hash
 from stoker.kube.client import KubeClient, KubeError, open_session, path
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from stoker.kube.client import KubeClient, KubeError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 DURATION = 15.0
 """How long a lease holds after its last renewal, seconds (the usual value in Kubernetes)."""
@@ -25,7 +27,7 @@ RENEW = 5.0
 """Pause between renewals, seconds."""
 
 RETRY = 1.0
-"""Pause between tries to get the lease, seconds."""
+"""Pause between tries to get the lease, or to reach the API server, seconds."""
 
 MARGIN = 3.0
 """No effect starts within this many seconds of the lease's end."""
@@ -33,6 +35,24 @@ MARGIN = 3.0
 
 class LeaseLostError(Exception):
     """The lease no longer allows an effect: another process may lead."""
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until the API server answers, and return what it says. Raises KubeError when it refuses.
+
+    A process that ended for an outage would be started again after pauses of up to five minutes, and so come back late.
+    """
+    said = ""
+    while True:
+        try:
+            return await ask()
+        except KubeError as error:
+            if not error.passes:
+                raise
+            if str(error) != said:
+                log.warning("waiting for the API server: %s", error)
+            said, pause = str(error), max(RETRY, error.retry_after)
+        await asyncio.sleep(pause)
 
 
 class Leader:
@@ -50,7 +70,6 @@ class Leader:
         self._clock = clock
         self._until = 0.0
         self._seen: tuple[str, float] = ("", 0.0)
-        self._away: KubeError | None = None
 
     def valid(self) -> bool:
         """Tell whether an effect may start now."""
@@ -62,28 +81,20 @@ class Leader:
             raise LeaseLostError(f"the lease {self._name} ran out")
 
     async def acquire(self) -> None:
-        """Wait until the lease is ours, also through an outage of the API server.
-
-        A process that ended for it would be started again after pauses of up to five minutes, and so come back late.
-        """
-        waiting = ""
-        while not await self._won():
-            why = f"waiting for the API server: {self._away}" if self._away else f"waiting for the lease {self._name}"
-            if why != waiting:
-                log.info(why)
-            waiting = why
-            await asyncio.sleep(max(RETRY, self._away.retry_after if self._away else 0.0))
+        """Wait until the lease is ours, also through an outage of the API server."""
+        waiting = False
+        while not await patiently(self._won):
+            if not waiting:
+                log.info("waiting for the lease %s", self._name)
+            waiting = True
+            await asyncio.sleep(RETRY)
         log.info("leading as %s in epoch %d", self.holder, self.epoch)
 
     async def _won(self) -> bool:
-        self._away = None
         try:
             return await self._try()
         except KubeError as error:
             if error.status == 409:  # another candidate was first
-                return False
-            if error.passes:
-                self._away = error
                 return False
             raise
 
