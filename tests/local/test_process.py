@@ -1,9 +1,11 @@
 """Processes are started once, stopped by identity, and waited for with their log as the explanation."""
 
+import io
 import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,28 +109,24 @@ def test_a_taken_port_is_reported_with_the_variable_that_moves_it(settings: Loca
     require_free(settings, "ETCD")
 
 
-def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    said = ""
+    said = io.StringIO()  # pytest's own capture, read while another thread writes, may drop what is written meanwhile
+    monkeypatch.setattr(sys, "stderr", said)
 
     def second() -> None:
         with locked(tmp_path / "lock", "waiting for the first"):
             order.append("second")
 
-    def waits() -> bool:
-        nonlocal said
-        said += capfd.readouterr().err
-        return "waiting for the first" in said
-
     thread = threading.Thread(target=second)
     with locked(tmp_path / "lock", "never said"):
         thread.start()
-        assert wait_for(waits, timeout=30)
+        assert wait_for(lambda: "waiting for the first" in said.getvalue(), timeout=30)
         order.append("first")
     thread.join()
 
     assert order == ["first", "second"]
-    assert "never said" not in said
+    assert "never said" not in said.getvalue()
 
 
 def test_a_failing_command_is_reported_with_its_output() -> None:
