@@ -90,7 +90,7 @@ def _few_arenas() -> None:
 
 def _run(_options: argparse.Namespace, settings: Settings) -> int:
     _few_arenas()
-    from stoker import app  # noqa: PLC0415 -- kopf costs memory that no other command needs
+    from stoker import app  # noqa: PLC0415 -- kopf costs memory that most commands do not need
     from stoker.access import find_access  # noqa: PLC0415
 
     logs.set_up(settings.log_level)

@@ -19,6 +19,8 @@ from support.simulated_cluster import SimulatedCluster, simulated_cluster
 pytestmark = pytest.mark.kubernetes
 
 ANY_CREATE = "POST /heat/v1/{project}/stacks"
+HEALS_WITHIN = 75.0
+"""A finding is read again each 45 s, seconds; the rest is what a loaded machine takes."""
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_a_name_that_is_made_later_heals_by_itself(simulated: SimulatedCluster, 
     simulated.create(flavor="brand.new")
     simulated.wait_reason("FlavorNotFound")
     simulated.project.simulator.do(add_flavor("brand.new"))
-    wait_until("the VM to be Active", lambda: ready(simulated) == ["True"])
+    wait_until("the VM to be Active", lambda: ready(simulated) == ["True"], HEALS_WITHIN)
     assert creates(simulated) == 1
 
 
@@ -220,7 +222,7 @@ def test_a_burst_into_a_full_project_makes_just_what_fits_and_room_lets_in_just_
     assert "the VM needs 1" in said
 
     cluster.project.simulator.do(Control.set_quota, cluster.name, cores=8)
-    wait_until("three more", lambda: ready(cluster) == [*full[:4], *["True"] * 8])
+    wait_until("three more", lambda: ready(cluster) == [*full[:4], *["True"] * 8], HEALS_WITHIN * 2)
     assert creates(cluster) == 8
 
 

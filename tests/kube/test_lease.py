@@ -193,6 +193,16 @@ async def test_an_outage_of_the_api_server_is_waited_through(
     assert "waiting for the API server: 503 ServiceUnavailable: etcd is away" in caplog.text
 
 
+async def test_who_took_the_lease_and_did_not_hear_so_leads_in_the_same_epoch(
+    store: KubeStore, kube: KubeClient, clock: Clock
+):
+    spec = {"holderIdentity": "a", "leaseTransitions": 5, "leaseDurationSeconds": int(DURATION)}
+    store.store(PATH, {"metadata": {"name": "stoker"}, "spec": spec})
+    leader = candidate(kube, clock)
+    await leader.acquire()
+    assert (leader.epoch, store.objects[PATH]["spec"]["leaseTransitions"]) == (5, 5)
+
+
 async def test_keep_renews_through_errors_and_ends_when_the_lease_is_anothers(
     store: KubeStore, kube: KubeClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):
